@@ -1,0 +1,3 @@
+"""kommunbench: text stays at the site, counts travel, a difference can be trusted."""
+
+__version__ = "0.1.0"

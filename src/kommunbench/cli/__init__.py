@@ -1,0 +1,1 @@
+"""The command line: coordinator, site, tasks."""

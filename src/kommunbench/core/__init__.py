@@ -1,0 +1,1 @@
+"""The nouns and what they promise; imports nothing else of kommunbench."""

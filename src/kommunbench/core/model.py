@@ -1,0 +1,135 @@
+"""What the benchmark asks of a model, whatever its family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+Adapter = Mapping[str, npt.NDArray[np.float32]]
+"""Trainable weights by parameter name, float32, all that federated learning sends."""
+
+
+class ModelCard(BaseModel):
+    """A model as conf/models/<name>.yaml states it; a site reads its own copy.
+
+    `family` names a module in models/. `path` is `builtin:<name>` for one shipped in the package, or a local folder, or
+    a hub name that is already in the site's cache; baselines have none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    family: str
+    path: str = ""
+    revision: str = ""
+    trainable: bool = False
+    tasks: tuple[str, ...] = Field((), description="tasks that it can do; empty: all")
+    options: dict[str, int | float | str | bool] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One prompt and the row's inputs, for baselines that read the inputs themselves. References are never in it."""
+
+    prompt: str
+    inputs: Mapping[str, str]
+    task: str
+
+    def __repr__(self) -> str:
+        return f"Query(task={self.task})"
+
+
+class Decoding(BaseModel):
+    """How an answer is made: greedy, up to `max_new_tokens`, cut before the first of `stop`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    max_new_tokens: int = Field(ge=1, le=4096)
+    stop: tuple[str, ...] = ()
+    batch_size: int = Field(32, ge=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An answer's text (white space stripped) and what it cost."""
+
+    text: str
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+
+    def __repr__(self) -> str:
+        return f"Completion(new_tokens={self.new_tokens})"
+
+
+class TrainSettings(BaseModel):
+    """How a site trains an adapter in one round. Bounds are the most that any policy may allow."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    rank: int = Field(8, ge=1, le=256, description="LoRA rank")
+    alpha: float = Field(16, gt=0, description="LoRA alpha; the update is scaled by alpha / rank")
+    dropout: float = Field(0.0, ge=0, lt=1)
+    learning_rate: float = Field(3e-3, gt=0, le=1)
+    weight_decay: float = Field(0.0, ge=0)
+    epochs: float = Field(1.0, gt=0, description="passes over the site's train split in one round")
+    max_steps: int = Field(0, ge=0, description="stop a round after so many steps; 0: no limit")
+    batch_size: int = Field(16, ge=1)
+    max_length: int = Field(
+        512, ge=8, description="tokens of prompt and answer together; longer rows are cut at the prompt's start"
+    )
+    warmup_share: float = Field(0.05, ge=0, le=1)
+    clip_norm: float = Field(1.0, gt=0)
+    proximal_mu: float = Field(0.0, ge=0, description="FedProx's pull toward the round's start")
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What one round of training at a site gave: the new weights and what they cost."""
+
+    adapter: Adapter
+    examples: int
+    steps: int
+    tokens: int
+    seconds: float
+
+
+@runtime_checkable
+class Model(Protocol):
+    """Anything that answers prompts."""
+
+    card: ModelCard
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the family, its settings and every weight and tokenizer file."""
+
+    def generate(self, queries: Sequence[Query], decoding: Decoding) -> list[Completion]:
+        """One completion for each query, in order; the same whatever the batch size."""
+
+
+@runtime_checkable
+class Trainable(Model, Protocol):
+    """A model whose adapter can be trained."""
+
+    def new_adapter(self, settings: TrainSettings, seed: int) -> Adapter:
+        """A fresh adapter that leaves the base model's answers unchanged."""
+
+    def load_adapter(self, adapter: Adapter | None, settings: TrainSettings) -> None:
+        """Answer with `adapter` from now on, or as the base model with None."""
+
+    def train(self, pairs: Sequence[tuple[str, str]], adapter: Adapter, settings: TrainSettings, seed: int) -> Training:
+        """Train from `adapter` on (prompt, answer) pairs; the model itself is left with the new adapter loaded."""
+
+    def save_adapter(self, adapter: Adapter, settings: TrainSettings, folder: Path) -> None:
+        """Write `adapter` as a PEFT folder that `peft.PeftModel.from_pretrained` opens (safetensors)."""
+
+
+class Family(Protocol):
+    """A module in models/ registers one: how to open a card of its family."""
+
+    def __call__(self, card: ModelCard, **machine: Any) -> Model:
+        """Open the model. Raises ModelError where it cannot be found or is not safe to load."""

@@ -1,0 +1,234 @@
+"""What the coordinator asks of a site, and the exact layout of what may come back.
+
+A `RunSpec` is names, digests and typed numbers: never code, a path, a URL or a template. A `Request` is one message of
+the run. From both, site and coordinator derive the same `slots`: so a reply carries numbers alone, in an order that
+was fixed before any text was read, and no string made at a site ever leaves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kommunbench.core.digests import digest
+from kommunbench.core.example import Split
+from kommunbench.core.metric import Metric, Tally
+from kommunbench.core.model import Adapter, TrainSettings
+from kommunbench.core.registry import find
+
+Stage = Literal["base", "local", "federated", "central"]
+SECOND_MOMENT_SCALE = 10**6
+"""Closing sums are fixed point: u in units of 1e-6, u squared in units of 1e-12."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class TaskRef(_Frozen):
+    """A task by name and digest, with what a run may set of its decoding and of its metrics' order."""
+
+    name: str
+    digest: str
+    metrics: tuple[str, ...]
+    max_new_tokens: int = Field(ge=1, le=4096)
+    max_examples: int = Field(0, ge=0, description="evaluate at most so many test examples a site; 0: all")
+
+
+class ModelRef(_Frozen):
+    """A model by name and digest."""
+
+    name: str
+    digest: str
+    trainable: bool = False
+    tasks: tuple[str, ...] = ()
+
+
+class PromptRef(_Frozen):
+    """A way of asking: an instruction variant of the task, with `shots` worked examples from the site's train split."""
+
+    name: str
+    variant: str
+    shots: int = Field(0, ge=0, le=16)
+
+
+class RunSpec(_Frozen):
+    """One run, as every site sees it."""
+
+    schema_version: int = 1
+    run: str
+    kommunbench: str
+    seed: int
+    tasks: tuple[TaskRef, ...]
+    models: tuple[ModelRef, ...]
+    prompts: tuple[PromptRef, ...]
+    train: TrainSettings | None = None
+    trained_model: str = ""
+    rounds: int = Field(0, ge=0)
+    batch_size: int = Field(32, ge=1)
+    privacy: Literal["plain"] = "plain"
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the whole specification."""
+        return digest(self.model_dump(mode="json"))
+
+    def task(self, name: str) -> TaskRef:
+        """The task of that name. Raises KeyError."""
+        return {task.name: task for task in self.tasks}[name]
+
+
+class Cell(NamedTuple):
+    """One system on one task at one moment: what a row of the report is about."""
+
+    task: str
+    model: str
+    prompt: str
+    stage: Stage
+    round: int
+    split: Split
+    seed: int = 0
+    origin: str = ""
+    """For stage `local`: the site whose adapter it is."""
+
+
+class Pair(NamedTuple):
+    """Two systems to compare on one measure, example by example."""
+
+    left: Cell
+    right: Cell
+    metric: str
+    measure: str
+
+
+class Total(_Frozen):
+    """A pooled tally that the coordinator sends back for the closing sums."""
+
+    cell: Cell
+    metric: str
+    total: Tally
+
+
+class Request(_Frozen):
+    """One message to a site.
+
+    Args:
+        action: `work` evaluates `cells` and, with `train`, trains from the adapter that came along; `close` answers
+            `totals` and `pairs` with sums of linearised scores and their squares.
+    """
+
+    spec: RunSpec
+    action: Literal["work", "close"] = "work"
+    round: int = Field(0, ge=0)
+    cells: tuple[Cell, ...] = ()
+    train: bool = False
+    totals: tuple[Total, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+
+    def slots(self) -> tuple[Slot, ...]:
+        """Every tally and sum that a reply to this request has, in the order of the wire."""
+        if self.action == "work":
+            return tuple(
+                Slot((cell, name), find("metrics", name))
+                for cell in self.cells
+                for name in self.spec.task(cell.task).metrics
+            )
+        single = [
+            Slot((total.cell, total.metric, measure.name))
+            for total in self.totals
+            for measure in find("metrics", total.metric).measures
+        ]
+        return (*single, *(Slot(tuple(pair)) for pair in self.pairs))
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in the reply's vector: a metric's tally of a cell, or (n, sum u, sum u^2) of a measure or a pair."""
+
+    key: tuple[object, ...]
+    metric: Metric | None = None
+
+    @property
+    def width(self) -> int:
+        """Number of integers."""
+        return 3 if self.metric is None else len(self.metric.names)
+
+    @property
+    def support(self) -> tuple[int, ...]:
+        """Indices that count examples of a kind, to which the door's `min_cell` applies; index 0 is always n."""
+        if self.metric is None:
+            return ()
+        return tuple(index for index, part in enumerate(self.metric.fields, start=2) if part.support)
+
+
+class Code(IntEnum):
+    """What a site says of a slot or of a whole reply, instead of words. Stable: new codes are only added."""
+
+    OK = 0
+    PENDING = 1
+    """Awaits approval at the site."""
+    TOO_FEW_EXAMPLES = 10
+    """Fewer scored examples than the site's `min_examples`."""
+    SMALL_CELL = 11
+    """A count of some kind of example is between 1 and `min_cell` - 1."""
+    NO_DATA = 12
+    """The site has no file for the task."""
+    NOT_AVAILABLE = 13
+    """What the slot asks about was not evaluated here, or is no longer kept."""
+    TASK_NOT_APPROVED = 20
+    MODEL_NOT_APPROVED = 21
+    METRIC_NOT_ALLOWED = 22
+    TRAINING_DENIED = 23
+    ADAPTER_DENIED = 24
+    OVER_LIMIT = 25
+    """More examples, minutes or tokens than the site's policy allows."""
+    POLICY_MISSING = 30
+    POLICY_BROKEN = 31
+    VERSION_MISMATCH = 32
+    BAD_REQUEST = 33
+    BAD_UPDATE = 40
+    """The site's own adapter update is not finite, or not of the shape that was sent."""
+    DATA_FAULT = 50
+    """The site's data cannot be read as examples; the site's log says where."""
+    MODEL_FAULT = 51
+    INTERNAL = 99
+    """Something else failed; the site's log says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a reply took: whole milliseconds, examples, tokens read and written, train steps."""
+
+    evaluate_ms: int = 0
+    train_ms: int = 0
+    examples: int = 0
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+    train_examples: int = 0
+    train_steps: int = 0
+    train_tokens: int = 0
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a site worked out, before its door has seen it. Never encoded: only a `Release` can be.
+
+    Args:
+        values: integers by slot key; a slot left out is released as zeros with the code in `codes`.
+        codes: why a slot has no value.
+        adapter: the trained weights, where training was asked for and done.
+    """
+
+    values: Mapping[tuple[object, ...], Tally] = field(default_factory=dict)
+    codes: Mapping[tuple[object, ...], Code] = field(default_factory=dict)
+    adapter: Adapter | None = None
+    adapter_code: Code = Code.OK
+    cost: Cost = field(default_factory=Cost)
+
+    def __repr__(self) -> str:
+        return f"Answer({len(self.values)} values)"

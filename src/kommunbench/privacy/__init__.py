@@ -1,0 +1,1 @@
+"""Training with privacy: differential privacy and the memorisation gate."""

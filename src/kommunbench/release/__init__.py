@@ -1,0 +1,1 @@
+"""The door: everything that leaves a site goes through here."""

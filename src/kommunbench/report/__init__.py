@@ -1,0 +1,1 @@
+"""Released sums in; values, intervals, tables and figures out."""

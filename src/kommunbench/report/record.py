@@ -1,0 +1,124 @@
+"""What a run leaves on disk, and the only way to it: results/<run>/.
+
+    spec.json                      RunInfo: the specification, the roster, the engine
+    releases/<moment>/<site>.json  Received: what each site released, or why it did not
+    checkpoints/<moment>/          the adapter after a round, with a manifest
+    report.json report.md figures/ made from the files above and nothing else
+
+A moment is `round-000` and so on, or `close`; with several seeds `seed-1-round-000`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from kommunbench.core.errors import DataError, Fault
+from kommunbench.core.spec import Cell, Code, Cost, Pair, RunSpec
+
+Status = Literal["ok", "refused", "missing", "failed"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class RosterSite(_Frozen):
+    """A site that was invited to the run, by name."""
+
+    name: str
+    title: str
+    kind: Literal["municipality", "region", "other"] = "other"
+    trains: bool = True
+
+
+class RunInfo(_Frozen):
+    """Everything about a run that is known before the first message."""
+
+    schema_version: int = 1
+    spec: RunSpec
+    federation: str
+    synthetic: bool
+    """Every site's data is synthetic, and every output says so."""
+    roster: tuple[RosterSite, ...]
+    engine: str
+    strategy: str
+    pairs: tuple[Pair, ...] = ()
+    started_at: str
+    """ISO 8601 with time zone."""
+    command: str
+    git: str = ""
+
+
+class Received(_Frozen):
+    """What one site answered to one message.
+
+    `slots` holds (key, code, values): the key as in `core.spec.Slot`, with the cell as a list; values are zeros where the
+    code is not OK.
+    """
+
+    site: str
+    moment: str
+    status: Status
+    code: Code = Code.OK
+    slots: tuple[tuple[tuple[Any, ...], Code, tuple[int, ...]], ...] = ()
+    adapter_code: Code = Code.OK
+    cost: Cost = Cost()
+    bytes_out: int = 0
+    """Size of the reply as encoded."""
+    bytes_in: int = 0
+    """Size of the request as encoded."""
+    seconds: float = 0.0
+    """From sending the request to receiving the reply."""
+
+
+class RunFolder:
+    """Reads and writes one run's folder. Files are written whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """The run's name, as the folder's."""
+        return self.path.name
+
+    def write(self, name: str, text: str) -> Path:
+        """Write `text` to `name` below the folder, atomically."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+        return path
+
+    def info(self) -> RunInfo:
+        """The run's specification. Raises DataError where the folder is no run."""
+        path = self.path / "spec.json"
+        if not path.is_file():
+            raise DataError(
+                Fault("not a run's folder: spec.json is missing", str(self.path), "see `kommunbench runs list`")
+            )
+        return RunInfo.model_validate_json(path.read_text(encoding="utf-8"))
+
+    def write_info(self, info: RunInfo) -> None:
+        """Write spec.json."""
+        self.write("spec.json", info.model_dump_json(indent=1))
+
+    def keep(self, received: Received) -> None:
+        """Write what a site answered; a later answer to the same message takes the place of an earlier one."""
+        self.write(f"releases/{received.moment}/{received.site}.json", received.model_dump_json())
+
+    def received(self, moment: str = "*") -> Iterator[Received]:
+        """Everything that was answered, in the order of moments and sites' names."""
+        for path in sorted(self.path.glob(f"releases/{moment}/*.json")):
+            yield Received.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def cell_of(key: tuple[Any, ...]) -> Cell:
+    """The (first) cell that a slot's key is about."""
+    return Cell(*key[0])

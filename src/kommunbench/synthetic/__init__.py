@@ -1,0 +1,1 @@
+"""Synthetic municipalities: deterministic, seeded, non-IID."""
