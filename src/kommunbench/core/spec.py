@@ -63,13 +63,14 @@ class RunSpec(_Frozen):
     schema_version: int = 1
     run: str
     kommunbench: str
-    seed: int
+    seed: int = Field(ge=0)
     tasks: tuple[TaskRef, ...]
     models: tuple[ModelRef, ...]
     prompts: tuple[PromptRef, ...]
     train: TrainSettings | None = None
     trained_model: str = ""
     rounds: int = Field(0, ge=0)
+    replicates: int = Field(1, ge=1, le=20, description="train so many times, with seeds seed, seed + 1, ...")
     batch_size: int = Field(32, ge=1)
     privacy: Literal["plain"] = "plain"
 
@@ -120,6 +121,7 @@ class Request(_Frozen):
     Args:
         action: `work` evaluates `cells` and, with `train`, trains from the adapter that came along; `close` answers
             `totals` and `pairs` with sums of linearised scores and their squares.
+        seed: of this replicate's training.
     """
 
     spec: RunSpec
@@ -127,6 +129,7 @@ class Request(_Frozen):
     round: int = Field(0, ge=0)
     cells: tuple[Cell, ...] = ()
     train: bool = False
+    seed: int = 0
     totals: tuple[Total, ...] = ()
     pairs: tuple[Pair, ...] = ()
 

@@ -1,0 +1,194 @@
+"""The default engine: Flower's apps in this machine's own worker processes, with nothing to start.
+
+`LocalGrid` is a `flwr.serverapp.Grid`. Each worker is a process that runs the same ClientApp as a real site does; messages
+cross to it as Flower's own protobuf bytes, so that what a site sends here is what it sends over a network. A worker
+that dies fails its message only, and another takes its place.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from flwr.app import Context, Error, Message, RecordDict
+from flwr.common.constant import ErrorCode
+from flwr.common.serde import message_from_proto, message_to_proto
+from flwr.proto.message_pb2 import Message as ProtoMessage
+from flwr.proto.node_pb2 import NodeInfo
+from flwr.serverapp import Grid
+from flwr.supercore.run import Run
+from flwr.supercore.task_identity import TaskIdentity
+
+RUN_ID = 1
+FIRST_NODE_ID = 1000
+Wiretap = Callable[[str, bytes], None]
+"""Called with `in` or `out` and the bytes of every message that crosses; tests read them."""
+
+
+class LocalGrid(Grid):
+    """A Flower grid over worker processes.
+
+    Args:
+        node_configs: what each site's node was started with, in the order of its node ids.
+        workers: processes; messages are handed out first come, first served.
+        threads: CPU threads a worker may use.
+        wiretap: sees every message's bytes.
+    """
+
+    def __init__(
+        self,
+        node_configs: Sequence[Mapping[str, Any]],
+        workers: int = 2,
+        threads: int = 1,
+        wiretap: Wiretap | None = None,
+    ) -> None:
+        TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = RUN_ID, 1, 1
+        self._configs = {FIRST_NODE_ID + index: dict(config) for index, config in enumerate(node_configs)}
+        self._waiting: queue.SimpleQueue[tuple[str, Message] | None] = queue.SimpleQueue()
+        self._replies: dict[str, Message] = {}
+        self._wiretap = wiretap
+        self._workers = [_Worker(threads) for _ in range(max(1, min(workers, len(node_configs) or 1)))]
+        self._threads = [threading.Thread(target=self._serve, args=(worker,), daemon=True) for worker in self._workers]
+        for thread in self._threads:
+            thread.start()
+
+    def _serve(self, worker: _Worker) -> None:
+        while (job := self._waiting.get()) is not None:
+            message_id, message = job
+            sent = message_to_proto(message).SerializeToString()
+            if self._wiretap:
+                self._wiretap("in", sent)
+            received = worker.ask(sent, self._configs[message.metadata.dst_node_id])
+            if received is None:
+                error = Error(code=ErrorCode.CLIENT_APP_CRASHED, reason="the worker process ended")
+                self._replies[message_id] = Message(error, reply_to=message)
+                continue
+            if self._wiretap:
+                self._wiretap("out", received)
+            self._replies[message_id] = message_from_proto(ProtoMessage.FromString(received))
+
+    def close(self) -> None:
+        """End the workers; what they are doing is lost."""
+        for worker in self._workers:
+            worker.end()
+        for _ in self._threads:
+            self._waiting.put(None)
+
+    def process_ids(self) -> list[int]:
+        """Ids of the worker processes."""
+        return [worker.process.pid for worker in self._workers if worker.process.pid]
+
+    def set_run(self, run: Run) -> None:
+        """One grid serves one run; there is nothing to set."""
+
+    @property
+    def run(self) -> Run:
+        """The run that Flower knows of."""
+        return Run.create_empty(RUN_ID)
+
+    def create_message(
+        self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None
+    ) -> Message:
+        """A new message to a node."""
+        return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
+
+    def get_node_ids(self) -> Iterable[int]:
+        """Ids of all nodes."""
+        return list(self._configs)
+
+    def get_nodes(self) -> Iterable[NodeInfo]:
+        """All nodes with the name of their site."""
+        return [NodeInfo(node_id=node, name=str(config["name"])) for node, config in self._configs.items()]
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        """Queue messages for the workers."""
+        ids = []
+        for message in messages:
+            message_id = uuid.uuid4().hex
+            message.metadata.__dict__["_message_id"] = message_id
+            self._waiting.put((message_id, message))
+            ids.append(message_id)
+        return ids
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        """Replies that have come in among `message_ids`; each is handed out once."""
+        return [self._replies.pop(message_id) for message_id in list(message_ids) if message_id in self._replies]
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+        """Push, then pull until every reply is in or `timeout` seconds are over."""
+        waiting, replies = set(self.push_messages(messages)), []
+        end = time.monotonic() + (timeout if timeout is not None else float("inf"))
+        while waiting and time.monotonic() < end:
+            for reply in self.pull_messages(waiting):
+                replies.append(reply)
+                waiting.discard(reply.metadata.reply_to_message_id)
+            time.sleep(0.005)
+        return replies
+
+
+class _Worker:
+    """One process that runs the ClientApp, and the pipe to it."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._ended = False
+        self._start()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, far_end = context.Pipe()
+        self.process: SpawnProcess = context.Process(target=_work, args=(far_end, self._threads), daemon=True)
+        self.process.start()
+        far_end.close()
+
+    def ask(self, message: bytes, node_config: dict[str, Any]) -> bytes | None:
+        """The reply's bytes, or None when the process ended before it replied; it is started anew."""
+        try:
+            self._pipe.send_bytes(message)
+            self._pipe.send(node_config)
+            return self._pipe.recv_bytes()
+        except (EOFError, OSError):
+            if not self._ended:
+                self.process.join(timeout=1)
+                self._start()
+            return None
+
+    def end(self) -> None:
+        self._ended = True
+        self.process.terminate()
+        self._pipe.close()
+
+
+def _work(pipe: Connection, threads: int) -> None:
+    """A worker's whole life: take a message, run the ClientApp on it, send the reply; end when the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's to handle; it closes the pipe
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    from kommunbench.federation.client_app import app
+
+    TaskIdentity.run_id, TaskIdentity.task_id = RUN_ID, 1
+    while True:
+        try:
+            proto = ProtoMessage.FromString(pipe.recv_bytes())
+            node_config = pipe.recv()
+        except (EOFError, OSError):
+            return
+        message = message_from_proto(proto)
+        context = Context(
+            run_id=RUN_ID,
+            node_id=message.metadata.dst_node_id,
+            node_config=node_config,
+            state=RecordDict(),
+            run_config={},
+        )
+        reply = app(message=message, context=context)
+        pipe.send_bytes(message_to_proto(reply).SerializeToString())

@@ -1,0 +1,99 @@
+"""Every key on the wire, in one place: what a request and a reply look like as Flower records.
+
+    request   ConfigRecord "request": json     core.spec.Request, one string
+              ArrayRecord  "adapter":  float32 arrays by parameter name, when there is one
+    reply     ArrayRecord  "release":  values, codes, cost, overall: int64 vectors
+              ArrayRecord  "adapter":  float32 arrays under the names that were sent
+              MetricRecord "weight":   num-examples
+
+Only a `Release` can be made into a reply, and only release/ makes one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
+from pydantic import ValidationError
+
+from kommunbench.core.errors import Fault, FederationError
+from kommunbench.core.model import Adapter
+from kommunbench.core.spec import Request
+
+REQUEST, ADAPTER, RELEASE, WEIGHT = "request", "adapter", "release", "weight"
+NUM_EXAMPLES = "num-examples"
+"""The key by which Flower's strategies weigh replies."""
+
+
+def to_arrays(adapter: Adapter) -> ArrayRecord:
+    """An adapter as Flower sends it: float32, in the adapter's order."""
+    return ArrayRecord({name: Array(np.asarray(weights, dtype=np.float32)) for name, weights in adapter.items()})
+
+
+def from_arrays(record: ArrayRecord) -> dict[str, np.ndarray]:
+    """The arrays of a record by name."""
+    return {name: array.numpy() for name, array in record.items()}
+
+
+def write_request(request: Request, adapter: Adapter | None) -> RecordDict:
+    """A request's content."""
+    records = RecordDict({REQUEST: ConfigRecord({"json": request.model_dump_json()})})
+    if adapter is not None:
+        records[ADAPTER] = to_arrays(adapter)
+    return records
+
+
+def read_request(message: Message) -> tuple[Request, Adapter | None]:
+    """What a message asks for.
+
+    Raises:
+        FederationError: not a request of this version; nothing of its content is quoted.
+    """
+    try:
+        content = message.content
+        request = Request.model_validate_json(str(content.config_records[REQUEST]["json"]))
+        arrays = content.array_records.get(ADAPTER)
+        return request, None if arrays is None else from_arrays(arrays)
+    except (KeyError, ValueError, ValidationError):
+        raise FederationError(Fault("the message is no request of this version of kommunbench")) from None
+
+
+class Reply(NamedTuple):
+    """A reply as it came in: nothing of it is trusted yet."""
+
+    values: np.ndarray
+    codes: np.ndarray
+    cost: np.ndarray
+    overall: int
+    adapter: Adapter | None
+    examples: int
+
+
+def read_reply(message: Message) -> Reply:
+    """The vectors of a reply.
+
+    Raises:
+        FederationError: the reply is not of the agreed form.
+    """
+    try:
+        content = message.content
+        release = from_arrays(content.array_records[RELEASE])
+        arrays = content.array_records.get(ADAPTER)
+        weight = content.metric_records[WEIGHT][NUM_EXAMPLES]
+        return Reply(
+            release["values"],
+            release["codes"],
+            release["cost"],
+            int(release["overall"].reshape(-1)[0]),
+            None if arrays is None else from_arrays(arrays),
+            int(weight) if isinstance(weight, int) else 0,
+        )
+    except (KeyError, ValueError, TypeError, IndexError):
+        raise FederationError(Fault("a reply is not of the agreed form")) from None
+
+
+def training_reply(adapter: Adapter, examples: int, node_id: int) -> Message:
+    """A validated adapter as the message that Flower's strategies aggregate."""
+    content = RecordDict({"arrays": to_arrays(adapter), "metrics": MetricRecord({NUM_EXAMPLES: examples})})
+    return Message(content, dst_node_id=node_id, message_type="train")

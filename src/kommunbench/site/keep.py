@@ -1,0 +1,46 @@
+"""What a site keeps of a run: per-example tallies, integers by an example's digest, so that systems can be paired later.
+
+One .npz file a cell, mode 0600, in the site's own folder. No text, no ids, no pickle.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from kommunbench.core.digests import digest
+from kommunbench.core.metric import Metric
+from kommunbench.core.spec import Cell
+from kommunbench.site.evaluate import Evaluated
+
+
+@dataclass(frozen=True)
+class KeptTallies:
+    """A folder of tallies of one run at one site."""
+
+    folder: Path
+
+    def _path(self, cell: Cell) -> Path:
+        return self.folder / f"{digest(list(cell))[:32]}.npz"
+
+    def save(self, cell: Cell, evaluated: Evaluated) -> None:
+        """Keep the tallies of `cell`, in place of earlier ones."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        arrays = {name: np.array(rows, dtype=np.int64) for name, rows in evaluated.per_example.items()}
+        data = BytesIO()
+        np.savez(data, ids=np.array(evaluated.ids, dtype="U32"), **arrays)
+        path = self._path(cell)
+        path.touch(mode=0o600)
+        path.write_bytes(data.getvalue())
+
+    def load(self, cell: Cell, metric: Metric) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.int64]] | None:
+        """Digests [examples] and tallies [examples, width] of a cell, or None where nothing was kept."""
+        path = self._path(cell)
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as arrays:
+            return (arrays["ids"], arrays[metric.name]) if metric.name in arrays else None
