@@ -46,6 +46,8 @@ class ModelRef(_Frozen):
     name: str
     digest: str
     trainable: bool = False
+    prompted: bool = True
+    """It reads the prompt; a baseline that reads the row's inputs is asked once, whatever the prompts."""
     tasks: tuple[str, ...] = ()
 
 
@@ -132,6 +134,11 @@ class Request(_Frozen):
     seed: int = 0
     totals: tuple[Total, ...] = ()
     pairs: tuple[Pair, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the whole request."""
+        return digest(self.model_dump(mode="json"))
 
     def slots(self) -> tuple[Slot, ...]:
         """Every tally and sum that a reply to this request has, in the order of the wire."""

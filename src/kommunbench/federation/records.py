@@ -4,8 +4,7 @@
               ArrayRecord  "adapter":  float32 arrays by parameter name, when there is one
     reply     ArrayRecord  "release":  values, codes, cost, overall: int64 vectors
               ArrayRecord  "adapter":  float32 arrays under the names that were sent
-              MetricRecord "weight":   num-examples
-
+          
 Only a `Release` can be made into a reply, and only release/ makes one.
 """
 
@@ -21,7 +20,7 @@ from kommunbench.core.errors import Fault, FederationError
 from kommunbench.core.model import Adapter
 from kommunbench.core.spec import Request
 
-REQUEST, ADAPTER, RELEASE, WEIGHT = "request", "adapter", "release", "weight"
+REQUEST, ADAPTER, RELEASE = "request", "adapter", "release"
 NUM_EXAMPLES = "num-examples"
 """The key by which Flower's strategies weigh replies."""
 
@@ -67,7 +66,6 @@ class Reply(NamedTuple):
     cost: np.ndarray
     overall: int
     adapter: Adapter | None
-    examples: int
 
 
 def read_reply(message: Message) -> Reply:
@@ -80,14 +78,12 @@ def read_reply(message: Message) -> Reply:
         content = message.content
         release = from_arrays(content.array_records[RELEASE])
         arrays = content.array_records.get(ADAPTER)
-        weight = content.metric_records[WEIGHT][NUM_EXAMPLES]
         return Reply(
             release["values"],
             release["codes"],
             release["cost"],
             int(release["overall"].reshape(-1)[0]),
             None if arrays is None else from_arrays(arrays),
-            int(weight) if isinstance(weight, int) else 0,
         )
     except (KeyError, ValueError, TypeError, IndexError):
         raise FederationError(Fault("a reply is not of the agreed form")) from None

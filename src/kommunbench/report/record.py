@@ -11,6 +11,7 @@ A moment is `round-000` and so on, or `close`; with several seeds `seed-1-round-
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -112,6 +113,10 @@ class RunFolder:
     def keep(self, received: Received) -> None:
         """Write what a site answered; a later answer to the same message takes the place of an earlier one."""
         self.write(f"releases/{received.moment}/{received.site}.json", received.model_dump_json())
+
+    def forget(self, moment: str) -> None:
+        """Remove the answers to a message that is asked anew."""
+        shutil.rmtree(self.path / "releases" / moment, ignore_errors=True)
 
     def received(self, moment: str = "*") -> Iterator[Received]:
         """Everything that was answered, in the order of moments and sites' names."""

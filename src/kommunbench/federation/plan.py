@@ -1,0 +1,112 @@
+"""What a run will do, moment by moment, before the first message is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kommunbench.core.model import ModelCard
+from kommunbench.core.registry import find
+from kommunbench.core.spec import Cell, Pair, RunSpec
+from kommunbench.core.task import Task
+from kommunbench.federation.strategies import StrategySettings
+from kommunbench.report.record import RunInfo
+
+
+class Plan(BaseModel):
+    """A run as the ServerApp gets it: one JSON string under the key `plan` of Flower's run config.
+
+    Args:
+        info: what the run's folder says of it.
+        folder: the run's folder on the coordinator's machine; sites never see it.
+        card: the trained model's card on the coordinator's machine, which makes the first adapter.
+        quorum: a round closes with at least so many sites, or the run stops and can be resumed.
+        join_s: how long to wait for the roster to be online.
+        deadline_s: how long a site may take to answer one message.
+        evaluate_every: evaluate the federated model on the test split every so many rounds; the last one always.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    info: RunInfo
+    folder: str
+    strategy: StrategySettings
+    card: ModelCard | None = None
+    quorum: int = Field(1, ge=1)
+    join_s: float = Field(60, ge=0)
+    deadline_s: float = Field(3600, gt=0)
+    evaluate_every: int = Field(1, ge=1)
+
+
+class Moment(NamedTuple):
+    """One message to every site: what to evaluate, and whether to train on."""
+
+    name: str
+    seed: int
+    round: int
+    cells: tuple[Cell, ...]
+    following: str
+    """The moment that starts from what is trained now; empty where nothing is."""
+
+    @property
+    def train(self) -> bool:
+        """Whether sites train in this moment."""
+        return bool(self.following)
+
+
+def schedule(spec: RunSpec, evaluate_every: int = 1) -> Iterator[Moment]:
+    """Every moment of a run in order; round 0 is the base models and every baseline."""
+    rounds = spec.rounds if spec.train else 0
+    for replicate in range(spec.replicates if spec.train else 1):
+        seed = spec.seed + replicate
+        prefix = f"seed-{seed}-" if spec.replicates > 1 else ""
+        for number in range(rounds + 1):
+            if number == 0:
+                cells = base_cells(spec) if replicate == 0 else ()
+            elif number % evaluate_every == 0 or number == rounds:
+                cells = federated_cells(spec, number, seed)
+            else:
+                cells = ()
+            following = f"{prefix}round-{number + 1:03}" if number < rounds else ""
+            yield Moment(f"{prefix}round-{number:03}", seed, number, cells, following)
+
+
+def base_cells(spec: RunSpec) -> tuple[Cell, ...]:
+    """Every model as it is, on every task that it can do, asked in every way."""
+    return tuple(
+        Cell(task.name, model.name, prompt.name, "base", 0, "test", spec.seed)
+        for task in spec.tasks
+        for model in spec.models
+        if not model.tasks or task.name in model.tasks
+        for prompt in (spec.prompts if model.prompted else spec.prompts[:1])
+    )
+
+
+def federated_cells(spec: RunSpec, number: int, seed: int) -> tuple[Cell, ...]:
+    """The trained model with the adapter of round `number`."""
+    return tuple(
+        Cell(task.name, spec.trained_model, prompt.name, "federated", number, "test", seed)
+        for task in spec.tasks
+        for prompt in spec.prompts
+    )
+
+
+def pairs_to_compare(spec: RunSpec, tasks: dict[str, Task]) -> tuple[Pair, ...]:
+    """Declared before anything is measured: base against federated on every measure, all systems on the primary one."""
+    pairs: dict[Pair, None] = {}
+    seeds = [spec.seed + replicate for replicate in range(spec.replicates)] if spec.train else []
+    base = base_cells(spec)
+    for name, task in tasks.items():
+        final = [cell for seed in seeds for cell in federated_cells(spec, spec.rounds, seed) if cell.task == name]
+        before = [cell for cell in base if cell.task == name]
+        for cell in final:
+            for old in (old for old in before if (old.model, old.prompt) == (cell.model, cell.prompt)):
+                for metric in task.metrics:
+                    for measure in find("metrics", metric).measures:
+                        pairs[Pair(cell, old, metric, measure.name)] = None
+        metric_of_primary, primary = task.primary_measure()
+        for left, right in combinations([*[cell for cell in final if cell.seed == spec.seed], *before], 2):
+            pairs[Pair(left, right, metric_of_primary.name, primary.name)] = None
+    return tuple(pairs)

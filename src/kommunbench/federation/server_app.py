@@ -1,0 +1,17 @@
+"""The ServerApp: the same in simulation and deployed. What it does is rounds.py; it leaves the report to be made from files."""
+
+from __future__ import annotations
+
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+
+from kommunbench.federation.plan import Plan
+from kommunbench.federation.rounds import Rounds
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    """Run the plan that Flower's run config carries under the key `plan`."""
+    Rounds(grid, Plan.model_validate_json(str(context.run_config["plan"]))).run()

@@ -1,0 +1,110 @@
+"""Flower's own strategies, asked for one thing: to aggregate the adapters of replies that were already validated.
+
+The loop is ours (rounds.py); a strategy never samples sites, waits, or averages a metric. What it remembers between rounds
+(momentum, second moments) goes into the checkpoint, so that a resumed run ends as an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord
+from flwr.serverapp import Grid
+from flwr.serverapp import strategy as flower
+from pydantic import BaseModel, ConfigDict, Field
+
+from kommunbench.core.errors import ConfigError, Fault
+from kommunbench.core.model import Adapter
+from kommunbench.core.registry import did_you_mean
+from kommunbench.federation.records import NUM_EXAMPLES, from_arrays, to_arrays, training_reply
+
+State = dict[str, np.ndarray]
+
+
+class StrategySettings(BaseModel):
+    """How adapters are aggregated; conf/strategy/<name>.yaml. `options` are the Flower strategy's own arguments."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: Literal["none", "fedavg", "fedprox", "fedavgm", "fedadam", "fedyogi", "median", "trimmed_mean", "krum"]
+    proximal_mu: float = Field(0.0, ge=0, description="FedProx: each site's pull toward the round's start")
+    options: dict[str, float | int] = Field(default_factory=dict)
+
+
+class Update(NamedTuple):
+    """One site's validated adapter and the number of examples it was trained on."""
+
+    adapter: Adapter
+    examples: int
+
+
+FLOWER: dict[str, Callable[..., flower.FedAvg]] = {
+    "fedavg": flower.FedAvg,
+    "fedprox": flower.FedAvg,  # the sites add the proximal term; the server's part is FedAvg's
+    "fedavgm": flower.FedAvgM,
+    "fedadam": flower.FedAdam,
+    "fedyogi": flower.FedYogi,
+    "median": flower.FedMedian,
+    "trimmed_mean": flower.FedTrimmedAvg,
+    "krum": flower.Krum,
+}
+
+
+class Aggregator:
+    """A Flower strategy with its state made visible.
+
+    Raises:
+        ConfigError: an option that the strategy does not know.
+    """
+
+    def __init__(self, settings: StrategySettings, grid: Grid) -> None:
+        self._grid = grid
+        self._settings = settings
+        try:
+            self._strategy = FLOWER[settings.name](
+                weighted_by_key=NUM_EXAMPLES, min_available_nodes=1, min_train_nodes=1, **settings.options
+            )
+        except TypeError:
+            known = tuple(name for name in FLOWER[settings.name].__init__.__code__.co_varnames if name != "self")  # type: ignore[misc]
+            raise ConfigError(
+                *(
+                    Fault(f"{settings.name} has no option {name!r}", "strategy.options", did_you_mean(name, known))
+                    for name in settings.options
+                    if name not in known
+                )
+            ) from None
+
+    def aggregate(self, round_number: int, start: Adapter, updates: Sequence[Update]) -> Adapter:
+        """The next adapter from `start`, the adapter that was sent, and the updates in the roster's order."""
+        record = to_arrays(start)
+        self._strategy.configure_train(round_number, record, ConfigRecord(), self._grid)
+        replies = [
+            training_reply(update.adapter, update.examples, node)
+            for node, update in enumerate(updates, start=1)
+        ]
+        arrays, _ = self._strategy.aggregate_train(round_number, replies)
+        assert arrays is not None, "aggregate is called with at least one update"
+        return {name: weights.astype(np.float32) for name, weights in from_arrays(arrays).items()}
+
+    def state(self) -> State:
+        """What the strategy remembers between rounds, as arrays by name."""
+        own: Mapping[str, Any] = vars(self._strategy)
+        state: State = {}
+        if own.get("momentum_vector") is not None:
+            state |= {f"momentum_vector/{i:04}": part for i, part in enumerate(own["momentum_vector"])}
+        for name in ("m_t", "v_t"):
+            state |= {f"{name}/{key}": part for key, part in (own.get(name) or {}).items()}
+        return state
+
+    def restore(self, state: State, start: Adapter) -> None:
+        """Go on from a checkpoint's `state` and its adapter."""
+        grouped: dict[str, State] = {}
+        for name, part in state.items():
+            head, _, rest = name.partition("/")
+            grouped.setdefault(head, {})[rest] = part
+        for head, parts in grouped.items():
+            ordered = [parts[key] for key in sorted(parts)] if head == "momentum_vector" else parts
+            setattr(self._strategy, head, ordered)
+        if isinstance(self._strategy, flower.FedAvgM):
+            self._strategy.current_arrays = ArrayRecord(to_arrays(start))
