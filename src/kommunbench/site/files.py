@@ -70,7 +70,7 @@ def read_file(path: Path, structured: Collection[str] = ()) -> RawFile:
             _read_csv(raw, text, {"references", "facts", *structured})
         else:
             _read_jsonl(raw, text)
-    if not raw.rows and not raw.faults and not raw.broken:
+    if not raw.rows and not raw.bad_lines and not raw.broken:
         raw.broken.append(Fault("the file is empty", str(path), "leave a file out where there are no examples"))
     return raw
 
