@@ -1,0 +1,82 @@
+"""Training rows as tensors: prompt and answer encoded, rows of about one length together."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from kommunbench.models.generate import encode_prompt, pad_left, pad_right, padding_token
+
+UNSCORED = -100
+"""The target of a token on which there is no loss."""
+BUCKET = 8
+"""Batches that are sorted by length together: padding against shuffling."""
+
+
+class Encoded(NamedTuple):
+    """Token numbers of one row; the answer ends with the end-of-sequence token."""
+
+    prompt: list[int]
+    answer: list[int]
+
+
+def encode_pair(model: Any, tokenizer: Any, pair: tuple[str, str], max_length: int) -> Encoded:
+    """Encode (prompt, answer), the answer after a space in a causal model; too long a prompt is cut at its start."""
+    prompt, answer = pair
+    together = not model.config.is_encoder_decoder
+    ids = tokenizer((" " if together else "") + answer, add_special_tokens=False)["input_ids"]
+    ids = [*ids[: max_length // 2 if together else max_length - 1], tokenizer.eos_token_id]
+    return Encoded(encode_prompt(tokenizer, prompt, max_length - len(ids) if together else max_length), ids)
+
+
+def in_buckets(rows: Sequence[Encoded], batch_size: int, seed: int) -> Iterator[list[Encoded]]:
+    """Batches without end, pass after pass: shuffled, then sorted by length within BUCKET batches, then shuffled."""
+    draw = np.random.default_rng(seed)
+    while True:
+        order = draw.permutation(len(rows)).tolist()
+        batches = []
+        for start in range(0, len(order), batch_size * BUCKET):
+            near = order[start : start + batch_size * BUCKET]
+            near.sort(key=lambda place: (len(rows[place].prompt) + len(rows[place].answer), place))
+            batches += [near[at : at + batch_size] for at in range(0, len(near), batch_size)]
+        for index in draw.permutation(len(batches)):
+            yield [rows[place] for place in batches[index]]
+
+
+def collate(model: Any, tokenizer: Any, batch: Sequence[Encoded]) -> tuple[dict[str, Any], torch.Tensor]:
+    """(inputs of the model's forward, targets (rows, positions of its logits)); UNSCORED outside the answers.
+
+    A causal row is padded on the left, so that all answers end at the right edge and, where the architecture can,
+    logits are computed for the last positions alone.
+    """
+    pad = padding_token(tokenizer)
+    if model.config.is_encoder_decoder:
+        return _collate_encoder_decoder(model, batch, pad)
+    ids, mask = pad_left([row.prompt + row.answer for row in batch], pad)
+    targets, scored = pad_left([row.answer for row in batch], 0)
+    targets = targets.masked_fill(scored == 0, UNSCORED)
+    inputs: dict[str, Any] = {"input_ids": ids[:, :-1], "attention_mask": mask[:, :-1]}
+    accepted = inspect.signature(model.forward).parameters
+    if "position_ids" in accepted:
+        inputs["position_ids"] = (mask[:, :-1].cumsum(-1) - 1).clamp(min=0)
+    inputs = {name: tensor.to(model.device) for name, tensor in inputs.items()}
+    if "logits_to_keep" in accepted:
+        inputs["logits_to_keep"] = targets.shape[1]
+    else:
+        width = ids.shape[1] - 1 - targets.shape[1]
+        targets = torch.nn.functional.pad(targets, (width, 0), value=UNSCORED)
+    return inputs, targets.to(model.device)
+
+
+def _collate_encoder_decoder(model: Any, batch: Sequence[Encoded], pad: int) -> tuple[dict[str, Any], torch.Tensor]:
+    ids, mask = pad_right([row.prompt for row in batch], pad)
+    targets, scored = pad_right([row.answer for row in batch], pad)
+    start = torch.full((len(batch), 1), model.config.decoder_start_token_id)
+    decoder_ids = torch.cat([start, targets[:, :-1]], dim=1)
+    inputs = {"input_ids": ids, "attention_mask": mask, "decoder_input_ids": decoder_ids}
+    targets = targets.masked_fill(scored == 0, UNSCORED)
+    return {name: tensor.to(model.device) for name, tensor in inputs.items()}, targets.to(model.device)

@@ -1,0 +1,29 @@
+"""The text as it is: the floor for rewriting, which keeps every name and number and makes nothing easier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from kommunbench.core.model import Completion, Decoding, ModelCard, Query
+from kommunbench.models.open import card_digest
+
+
+class Copy:
+    """Answers with the input `input`, unchanged."""
+
+    def __init__(self, card: ModelCard, **machine: Any) -> None:  # noqa: ARG002
+        self.card = card
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over family, options and version."""
+        return card_digest(self.card)
+
+    def generate(self, queries: Sequence[Query], decoding: Decoding) -> list[Completion]:  # noqa: ARG002
+        """One completion for each query, in order."""
+        return [Completion(query.inputs["input"].strip()) for query in queries]
+
+
+FAMILY = Copy

@@ -1,0 +1,208 @@
+"""LoRA adapters by PEFT: make, swap, train and save them while the base model stays in memory, unchanged.
+
+LoRA: Hu et al. 2021 (W + alpha/rank * B A). FedProx: Li et al. 2020, the term mu/2 * |w - w0|^2.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from kommunbench.core.errors import Fault, ModelError
+from kommunbench.core.model import Adapter, Training, TrainSettings
+from kommunbench.models.batches import Encoded, collate, encode_pair, in_buckets
+
+FLOOR = 0.1
+"""Share of the learning rate that is left at a round's last step."""
+
+
+class Lora:
+    """The place for one adapter in a base model. PEFT wraps the base's layers once; swapping copies numbers in place.
+
+    Args:
+        base: a transformers model, frozen.
+        tokenizer: its tokenizer.
+        targets: `all-linear`, or module names (the end of them) separated by commas.
+    """
+
+    def __init__(self, base: Any, tokenizer: Any, targets: str = "all-linear") -> None:
+        self.base = base
+        self.tokenizer = tokenizer
+        self.targets: str | list[str] = (
+            targets if targets == "all-linear" else [name.strip() for name in targets.split(",")]
+        )
+        self._wrapped: Any = None
+        self._shape: tuple[object, ...] = ()
+        self._loaded: Adapter | None = None
+
+    def fresh(self, settings: TrainSettings, seed: int) -> Adapter:
+        """A new adapter: A drawn by `seed`, B zero. What is loaded stays loaded."""
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        self._wrap(settings)
+        with _seeded(seed):
+            for module in self._wrapped.modules():
+                if isinstance(module, BaseTunerLayer):
+                    module.reset_lora_parameters(  # type: ignore[attr-defined]
+                        "default", init_lora_weights=True
+                    )
+        adapter = self._read()
+        self.load(self._loaded, settings)
+        return adapter
+
+    def load(self, adapter: Adapter | None, settings: TrainSettings) -> None:
+        """Copy `adapter` into place and switch it on, or switch it off with None.
+
+        Raises:
+            ModelError: its names or shapes are not those of this model and rank.
+        """
+        if adapter is None:
+            if self._wrapped is not None:
+                self._wrapped.base_model.disable_adapter_layers()
+        else:
+            self._wrap(settings)
+            slots = self._slots()
+            if {name: tuple(slot.shape) for name, slot in slots.items()} != {
+                name: array.shape for name, array in adapter.items()
+            }:
+                raise ModelError(Fault("the adapter's names or shapes do not fit the model and the LoRA rank"))
+            with torch.no_grad():
+                for name, slot in slots.items():
+                    slot.copy_(torch.from_numpy(np.ascontiguousarray(adapter[name])))
+            self._wrapped.base_model.enable_adapter_layers()
+        self._loaded = adapter
+
+    def train(self, pairs: Sequence[tuple[str, str]], adapter: Adapter, settings: TrainSettings, seed: int) -> Training:
+        """Train from `adapter` on (prompt, answer) pairs, the loss on the answer's tokens alone.
+
+        Batches of rows of about one length, AdamW, linear warm-up then linear decay to a tenth, gradients clipped by
+        norm. The same pairs, seed, thread count and machine give the same weights.
+
+        Raises:
+            ModelError: there are no pairs, or the loss is no longer finite.
+        """
+        if not pairs:
+            raise ModelError(Fault("there is nothing to train on"))
+        started = time.perf_counter()
+        self.load(adapter, settings)
+        rows = [encode_pair(self.base, self.tokenizer, pair, settings.max_length) for pair in pairs]
+        steps = max(1, round(settings.epochs * len(rows) / settings.batch_size))
+        steps = min(steps, settings.max_steps or steps)
+        self.base.train()
+        with _seeded(seed):
+            seen = self._steps(rows, settings, steps, seed)
+        self.base.eval()
+        self._loaded = self._read()
+        return Training(
+            adapter=self._loaded,
+            examples=len(pairs),
+            steps=steps,
+            tokens=seen,
+            seconds=time.perf_counter() - started,
+        )
+
+    def save(self, adapter: Adapter, settings: TrainSettings, folder: Path, base: str) -> None:
+        """Write `adapter_model.safetensors` and `adapter_config.json`, which `PeftModel.from_pretrained` reads."""
+        from safetensors.numpy import save_file
+
+        self._wrap(settings)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(
+            {name: np.ascontiguousarray(array) for name, array in adapter.items()}, folder / "adapter_model.safetensors"
+        )
+        config = self._wrapped.peft_config["default"]
+        named = config.base_model_name_or_path
+        config.base_model_name_or_path, config.inference_mode = base, True
+        config.save_pretrained(str(folder))
+        config.base_model_name_or_path, config.inference_mode = named, False
+
+    def _wrap(self, settings: TrainSettings) -> None:
+        """Give the base LoRA layers of the settings' shape, switched off; nothing where it has them already."""
+        shape = (settings.rank, settings.alpha, settings.dropout)
+        if self._shape == shape:
+            return
+        from peft import LoraConfig, TaskType, get_peft_model
+
+        if self._wrapped is not None:
+            self._wrapped.unload()
+        kind = TaskType.SEQ_2_SEQ_LM if self.base.config.is_encoder_decoder else TaskType.CAUSAL_LM
+        config = LoraConfig(
+            task_type=kind,
+            r=settings.rank,
+            lora_alpha=settings.alpha,  # type: ignore[arg-type]
+            lora_dropout=settings.dropout,
+            target_modules=self.targets,
+        )
+        try:
+            with _seeded(0):
+                self._wrapped = get_peft_model(self.base, config)
+        except ValueError:
+            raise ModelError(
+                Fault(f"no modules are named {self.targets}", "options.lora_targets", "`all-linear` fits any model")
+            ) from None
+        self._wrapped.base_model.disable_adapter_layers()
+        self._shape, self._loaded = shape, None
+
+    def _slots(self) -> dict[str, torch.Tensor]:
+        """The adapter's tensors in the model, by the names that PEFT saves, sorted."""
+        from peft import get_peft_model_state_dict
+
+        state = get_peft_model_state_dict(self._wrapped, save_embedding_layers=False)
+        return {name: state[name] for name in sorted(state)}
+
+    def _read(self) -> Adapter:
+        return {name: slot.detach().float().cpu().numpy().copy() for name, slot in self._slots().items()}
+
+    def _steps(self, rows: list[Encoded], settings: TrainSettings, steps: int, seed: int) -> int:
+        """Run the optimiser; returns the tokens seen."""
+        weights = [weight for weight in self.base.parameters() if weight.requires_grad]
+        start = [weight.detach().clone() for weight in weights] if settings.proximal_mu else []
+        optimiser = torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: share(step, steps, settings.warmup_share))
+        half = settings.precision == "bfloat16"
+        seen = 0
+        for _, batch in zip(range(steps), in_buckets(rows, settings.batch_size, seed), strict=False):
+            seen += sum(len(row.prompt) + len(row.answer) for row in batch)
+            with torch.autocast(self.base.device.type, torch.bfloat16, enabled=half):
+                loss = answer_loss(self.base, self.tokenizer, batch)
+            if settings.proximal_mu:
+                pull = sum(((weight - origin) ** 2).sum() for weight, origin in zip(weights, start, strict=True))
+                loss = loss + settings.proximal_mu / 2 * pull
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(weights, settings.clip_norm)
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            schedule.step()
+        if not torch.isfinite(loss):
+            raise ModelError(Fault("the training loss is not finite", "train.learning_rate", "try a lower one"))
+        return seen
+
+
+def answer_loss(model: Any, tokenizer: Any, batch: Sequence[Encoded]) -> torch.Tensor:
+    """Mean cross-entropy over the answers' tokens of a batch, in nats."""
+    inputs, targets = collate(model, tokenizer, batch)
+    logits = model(**inputs, use_cache=False).logits
+    return cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100)
+
+
+def share(step: int, steps: int, warmup_share: float) -> float:
+    """The learning rate's share at `step`: linear up to 1 over the warm-up, then linear down to FLOOR."""
+    warmup = max(1, round(steps * warmup_share))
+    if step < warmup:
+        return (step + 1) / warmup
+    return 1 - (1 - FLOOR) * (step - warmup) / max(1, steps - warmup)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Torch's generator at `seed` inside, as it was before afterwards."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield

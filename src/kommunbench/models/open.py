@@ -1,0 +1,159 @@
+"""A model's card, its digest, and the model itself."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from kommunbench import __version__
+from kommunbench.core.digests import digest, digest_files
+from kommunbench.core.errors import Fault, ModelError
+from kommunbench.core.folders import overlay
+from kommunbench.core.model import Model, ModelCard
+from kommunbench.core.registry import did_you_mean, find, names
+
+BUILTIN = Path(__file__).resolve().parent
+SHIPPED = "builtin:"
+WEIGHTS = "*.safetensors"
+FILES = (WEIGHTS, "*.json", "*.model", "*.txt", "*.jinja")
+"""What decides a model's answers: weights, configuration, tokenizer, chat template."""
+
+
+def open_model(card: ModelCard, **machine: Any) -> Model:
+    """Open the model of `card`; `machine` (such as `threads`) says how to run it and never changes what it answers.
+
+    Raises:
+        ConfigError: no such family.
+        ModelError: its files cannot be found or are not safe to load.
+    """
+    model: Model = find("models", card.family)(card, **machine)
+    return model
+
+
+def load_card(name: str, folders: tuple[Path, ...] | None = None) -> ModelCard:
+    """Read and check `models/<name>.yaml` in the first of the conf/ `folders` that has it.
+
+    Raises:
+        ModelError: no such model, or every fault of its card at once.
+    """
+    folders = folders or overlay("conf")
+    for folder in folders:
+        if (path := folder / "models" / f"{name}.yaml").is_file():
+            return read_card(path)
+    raise ModelError(Fault(f"no model {name!r}", do=did_you_mean(name, card_names(folders))))
+
+
+def card_names(folders: tuple[Path, ...] | None = None) -> tuple[str, ...]:
+    """Names of all cards in the conf/ `folders`, sorted."""
+    return tuple(sorted({path.stem for folder in folders or overlay("conf") for path in folder.glob("models/*.yaml")}))
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read and check one card.
+
+    Raises:
+        ModelError: every fault of the file, with its place.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        raise ModelError(Fault("not YAML in UTF-8", str(path) if line is None else f"{path}:{line + 1}")) from None
+    if not isinstance(raw, dict):
+        raise ModelError(Fault("a model card is a mapping of fields", str(path), "see conf/models/nano.yaml"))
+    faults = list(_faults(raw, path))
+    family = raw.get("family")
+    if isinstance(family, str) and family not in names("models"):
+        faults.append(Fault(f"family: there is no {family!r}", str(path), did_you_mean(family, names("models"))))
+    if raw.get("name", path.stem) != path.stem:
+        faults.append(Fault(f"name is {raw['name']!r}", str(path), f"a model is named as its file: {path.stem}"))
+    ModelError.raise_if(faults)
+    return ModelCard.model_validate(raw)
+
+
+def _faults(raw: dict[str, Any], path: Path) -> list[Fault]:
+    try:
+        ModelCard.model_validate(raw)
+    except ValidationError as error:
+        known = tuple(ModelCard.model_fields)
+        return [
+            Fault(
+                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}",
+                str(path),
+                did_you_mean(str(fault["loc"][0]), known) if fault["type"] == "extra_forbidden" else "",
+            )
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
+    return []
+
+
+def card_digest(card: ModelCard) -> str:
+    """SHA-256 over the family, the options and every weight and tokenizer file; no weights are loaded.
+
+    A training-free model has no files: kommunbench's version stands for its code.
+
+    Raises:
+        ModelError: the files cannot be found.
+    """
+    if not card.path:
+        return digest({"family": card.family, "options": card.options, "kommunbench": __version__})
+    folder = model_folder(card)
+    files = sorted({path for pattern in FILES for path in folder.glob(pattern)})
+    seen = tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+    return digest({"family": card.family, "options": card.options, "files": _digest_files(seen)})
+
+
+@cache
+def _digest_files(seen: tuple[tuple[Path, int, int], ...]) -> str:
+    return digest_files(path for path, _, _ in seen)
+
+
+def model_folder(card: ModelCard) -> Path:
+    """The folder with the model's files: one shipped in the package, a local one, or a snapshot in the hub's cache.
+
+    Nothing is ever downloaded.
+
+    Raises:
+        ModelError: there is no such folder, or it has no safetensors weights.
+    """
+    folder = _shipped(card) if card.path.startswith(SHIPPED) else Path(card.path).expanduser()
+    if not folder.is_dir():
+        folder = _cached(card)
+    if not any(folder.glob(WEIGHTS)):
+        raise ModelError(
+            Fault(
+                "has no safetensors weights", f"models.{card.name}.path", "convert them; pickled weights are never read"
+            )
+        )
+    return folder
+
+
+def _shipped(card: ModelCard) -> Path:
+    folder = BUILTIN / card.path.removeprefix(SHIPPED)
+    if folder.parent != BUILTIN or not (folder / "config.json").is_file():
+        there = tuple(path.parent.name for path in BUILTIN.glob("*/config.json"))
+        name = card.path.removeprefix(SHIPPED)
+        raise ModelError(
+            Fault(f"no model {name!r} in the package", f"models.{card.name}.path", did_you_mean(name, there))
+        )
+    return folder
+
+
+def _cached(card: ModelCard) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(card.path, revision=card.revision or None, local_files_only=True))
+    except (HFValidationError, LocalEntryNotFoundError):
+        raise ModelError(
+            Fault(
+                f"{card.path!r} is neither a folder nor in the hub's cache",
+                f"models.{card.name}.path",
+                f"give a folder, or fetch it first: `hf download {card.path}`",
+            )
+        ) from None
