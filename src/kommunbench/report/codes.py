@@ -1,0 +1,113 @@
+"""What each code means for a report: which column it counts in, and a plain sentence in Swedish and English."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from kommunbench.core.spec import Code
+from kommunbench.core.task import Bilingual
+from kommunbench.report.record import Received
+
+
+class Outcome(StrEnum):
+    """What became of one site's answer to one question. Only `released` enters a sum."""
+
+    RELEASED = "released"
+    SUPPRESSED = "suppressed"
+    """Held back because few examples could point at someone. It never looks like 0."""
+    REFUSED = "refused"
+    """The site's policy or approval says no, or not yet."""
+    MISSING = "missing"
+    """No answer, no data, or nothing kept."""
+    FAILED = "failed"
+    """The site tried and something broke."""
+
+
+_CODES: dict[Code, tuple[Outcome, str, str]] = {
+    Code.OK: (Outcome.RELEASED, "svarade", "answered"),
+    Code.PENDING: (Outcome.REFUSED, "väntar på godkännande hos organisationen", "awaits approval at the site"),
+    Code.TOO_FEW_EXAMPLES: (
+        Outcome.SUPPRESSED,
+        "för få exempel för att lämnas ut",
+        "too few examples to be released",
+    ),
+    Code.SMALL_CELL: (
+        Outcome.SUPPRESSED,
+        "för få exempel av ett visst slag för att lämnas ut",
+        "too few examples of one kind to be released",
+    ),
+    Code.NO_DATA: (Outcome.MISSING, "har inga data för uppgiften", "has no data for the task"),
+    Code.NOT_AVAILABLE: (Outcome.MISSING, "har inte kvar det som efterfrågades", "no longer keeps what was asked for"),
+    Code.TASK_NOT_APPROVED: (Outcome.REFUSED, "har inte godkänt uppgiften", "has not approved the task"),
+    Code.MODEL_NOT_APPROVED: (Outcome.REFUSED, "har inte godkänt modellen", "has not approved the model"),
+    Code.METRIC_NOT_ALLOWED: (Outcome.REFUSED, "lämnar inte ut måttet", "does not release the metric"),
+    Code.TRAINING_DENIED: (Outcome.REFUSED, "tillåter inte träning", "does not allow training"),
+    Code.ADAPTER_DENIED: (Outcome.REFUSED, "lämnar inte ut tränade vikter", "does not release trained weights"),
+    Code.OVER_LIMIT: (Outcome.REFUSED, "uppdraget är större än policyn tillåter", "more work than its policy allows"),
+    Code.POLICY_MISSING: (Outcome.REFUSED, "saknar policy", "has no policy"),
+    Code.POLICY_BROKEN: (Outcome.REFUSED, "policyn går inte att läsa", "its policy cannot be read"),
+    Code.VERSION_MISMATCH: (
+        Outcome.REFUSED,
+        "har en annan version av kommunbench",
+        "has another version of kommunbench",
+    ),
+    Code.BAD_REQUEST: (Outcome.REFUSED, "kunde inte tolka frågan", "could not read the request"),
+    Code.BAD_UPDATE: (
+        Outcome.FAILED,
+        "träningen gav vikter som inte kan användas",
+        "training gave weights that cannot be used",
+    ),
+    Code.DATA_FAULT: (
+        Outcome.FAILED,
+        "data kunde inte läsas; organisationens logg säger var",
+        "its data cannot be read; the site's log says where",
+    ),
+    Code.MODEL_FAULT: (
+        Outcome.FAILED,
+        "modellen fungerade inte; organisationens logg säger varför",
+        "the model failed; the site's log says why",
+    ),
+    Code.INTERNAL: (
+        Outcome.FAILED,
+        "något gick fel; organisationens logg säger vad",
+        "something failed; the site's log says what",
+    ),
+}
+
+_STATUSES: dict[str, tuple[Outcome, str, str]] = {
+    "refused": (Outcome.REFUSED, "avböjde", "refused"),
+    "missing": (Outcome.MISSING, "svarade inte", "did not answer"),
+    "failed": (Outcome.FAILED, "något gick fel hos organisationen", "failed at the site"),
+}
+
+ADAPTER = Bilingual(sv="träningen", en="training")
+
+
+def outcome(code: Code) -> Outcome:
+    """The column that a slot's code counts in."""
+    return _CODES[code][0]
+
+
+def sentence(code: Code) -> Bilingual:
+    """What a slot's code says."""
+    _, sv, en = _CODES[code]
+    return Bilingual(sv=sv, en=en)
+
+
+def reply_outcome(received: Received | None) -> Outcome:
+    """The column of a whole reply; None stands for a site of which nothing was heard."""
+    if received is None:
+        return Outcome.MISSING
+    if received.status == "ok":
+        return Outcome.RELEASED
+    if received.code is not Code.OK:
+        return outcome(received.code)
+    return _STATUSES[received.status][0]
+
+
+def reply_sentence(received: Received | None) -> Bilingual:
+    """What became of a whole reply."""
+    if received is not None and received.code is not Code.OK:
+        return sentence(received.code)
+    _, sv, en = _STATUSES["missing" if received is None else received.status]
+    return Bilingual(sv=sv, en=en)

@@ -1,0 +1,205 @@
+"""From pooled tallies and closing sums to rows: value, intervals, worst site, and why something is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from kommunbench.core.metric import Measure, Metric, Tally
+from kommunbench.core.registry import find
+from kommunbench.core.spec import Cell
+from kommunbench.report.codes import Outcome
+from kommunbench.report.pool import Gathered, Inside, Parts, Pooled, groups, pool
+from kommunbench.report.record import RosterSite
+from kommunbench.report.rows import Row
+from kommunbench.report.statistics import MIN_SITES, Moments, Spread, across_sites, stratified, wilson
+
+TOO_FEW_SITES = f"fewer than {MIN_SITES} sites"
+NO_SUMS = "no closing sums from every site in the value"
+ONE_EXAMPLE = "a site in the value has a single example"
+
+
+def rows(gathered: Gathered, roster: Sequence[RosterSite], primaries: Mapping[str, str]) -> tuple[list[Row], list[Row]]:
+    """Every row of the run: those of test splits, and those of other splits.
+
+    Args:
+        primaries: the primary measure by task.
+    """
+    test: list[Row] = []
+    other: list[Row] = []
+    for (cell, name), parts in gathered.tallies.items():
+        metric: Metric = find("metrics", name)
+        inside = groups(roster, local=cell.stage == "local")
+        pools = {group: pool(metric, parts, belongs) for group, belongs in inside.items()}
+        for measure in metric.measures:
+            estimate = Estimate(metric, measure, parts, gathered.singles.get((cell, name, measure.name), {}))
+            primary = primaries.get(cell.task) == measure.name
+            for group, belongs in inside.items():
+                row = _row(cell, group, estimate, pools[group], belongs, primary)
+                (test if cell.split == "test" else other).append(row)
+    return test, other
+
+
+class Estimate:
+    """One measure of one system, with what sites said of its spread."""
+
+    def __init__(self, metric: Metric, measure: Measure, parts: Parts, sums: Parts) -> None:
+        self.metric, self.measure, self.parts, self.sums = metric, measure, parts, sums
+        self._centres: dict[str, Tally] = {}
+
+    def value(self, total: Tally) -> float | None:
+        """The measure's value of a sum; None where it is undefined."""
+        return self.metric.value(total, self.measure)
+
+    def steepness(self, origin: str, group: Tally) -> float:
+        """How many times steeper the measure is at a group's sum than at the total its scores were linearised at.
+
+        For a ratio that is (mean denominator of all) / (mean denominator of the group), exactly; measures with
+        another formula are taken to be equally steep.
+        """
+        if not self.measure.numerator:
+            return 1.0
+        if origin not in self._centres:
+            self._centres[origin] = pool(self.metric, self.parts, lambda from_, _: from_ == origin).total
+        centre = self._centres[origin]
+        whole, part = (self.metric.part(total, self.measure.denominator) for total in (centre, group))
+        return whole * group[0] / (part * centre[0]) if part and centre[0] else 1.0
+
+    def moments(self, strata: Iterable[tuple[str, str]], group: Tally) -> list[list[Moments]] | None:
+        """Moments by site of the given (origin, site), in the group's own steepness; None where one is lacking."""
+        found: dict[str, list[Moments]] = {}
+        for origin, site in strata:
+            sums = self.sums.get((origin, site))
+            if sums is None or sums.outcome is not Outcome.RELEASED:
+                return None
+            moments, factor = Moments.of(sums.values), self.steepness(origin, group)
+            found.setdefault(site, []).append(
+                Moments(moments.n, moments.mean * factor, moments.variance * factor * factor)
+            )
+        return list(found.values())
+
+    def strata(self, belongs: Inside) -> list[tuple[str, str]]:
+        """(origin, site) of every released tally in a group."""
+        return [key for key, part in self.parts.items() if belongs(*key) and part.outcome is Outcome.RELEASED]
+
+    def interval(self, pooled: Pooled, belongs: Inside) -> tuple[float, float] | str:
+        """95 % interval for these sites, or why there is none."""
+        value = self.value(pooled.total)
+        if value is None:
+            return "no value"
+        if self.measure.proportion:
+            return wilson(*(part / pooled.repeats for part in self._count(pooled.total)))
+        moments = self.moments(self.strata(belongs), pooled.total)
+        if moments is None:
+            return NO_SUMS
+        spread = stratified(moments)
+        return ONE_EXAMPLE if spread is None else self._clip(*spread.interval(value))
+
+    def across(self, pooled: Pooled, belongs: Inside) -> tuple[float, float, float, float] | str:
+        """(low, high, i2, tau2) for sites like these, or why not."""
+        values, variances = [], []
+        for site, total in pooled.by_site.items():
+            value = self.value(total)
+            if value is None:
+                continue
+            variance = self._site_variance(site, total, belongs)
+            if variance is None:
+                return NO_SUMS
+            values.append(value)
+            variances.append(variance)
+        found = across_sites(values, variances)
+        if found is None:
+            return TOO_FEW_SITES
+        return (*self._clip(found.low, found.high), found.i2, found.tau2)
+
+    def _site_variance(self, site: str, total: Tally, belongs: Inside) -> float | None:
+        if self.measure.proportion:
+            count, n = self._count(total)
+            share = (count + 0.5) / (n + 1)  # a site with none or all right is not certain to stay so
+            return share * (1 - share) / n
+        moments = self.moments([key for key in self.strata(belongs) if key[1] == site], total)
+        spread: Spread | None = stratified(moments) if moments else None
+        return None if spread is None else spread.error**2
+
+    def _count(self, total: Tally) -> tuple[float, float]:
+        return self.metric.part(total, self.measure.numerator), self.metric.part(total, self.measure.denominator)
+
+    def _clip(self, low: float, high: float) -> tuple[float, float]:
+        if self.measure.unit != "share":
+            return low, high
+        return max(low, 0.0), min(high, 1.0)
+
+
+def extremes(values: Mapping[str, float], direction: str) -> tuple[str, str] | None:
+    """(worst, best) site; the first by name where several are alike. None below two sites or without a direction."""
+    if len(values) < 2 or direction == "none":
+        return None
+    sign = 1 if direction == "higher" else -1
+    ranked = sorted(values, key=lambda site: (sign * values[site], site))
+    best = min(values, key=lambda site: (-sign * values[site], site))
+    return ranked[0], best
+
+
+def _row(cell: Cell, group: str, estimate: Estimate, pooled: Pooled, belongs: Inside, primary: bool) -> Row:
+    measure, total = estimate.measure, pooled.total
+    value = estimate.value(total)
+    interval = estimate.interval(pooled, belongs)
+    across = estimate.across(pooled, belongs) if value is not None else "no value"
+    low, high = (None, None) if isinstance(interval, str) else interval
+    new_low, new_high, i2, tau2 = (None,) * 4 if isinstance(across, str) else across
+    values = dict(_site_values(estimate, pooled.by_site))
+    worst, best = extremes(values, measure.direction) or (None, None)
+    return Row(
+        task=cell.task,
+        metric=measure.name,
+        model=cell.model,
+        prompt=cell.prompt,
+        stage=cell.stage,
+        site_group=group,
+        round=cell.round,
+        seed=cell.seed,
+        value=value,
+        unit=measure.unit,
+        direction=measure.direction,
+        primary=primary,
+        low=low,
+        high=high,
+        low_new_site=new_low,
+        high_new_site=new_high,
+        n=total[0],
+        unscored=total[1],
+        suppressed=pooled.absent.get(Outcome.SUPPRESSED, 0),
+        sites=len(pooled.by_site),
+        refused=pooled.absent.get(Outcome.REFUSED, 0),
+        missing=pooled.absent.get(Outcome.MISSING, 0),
+        failed=pooled.absent.get(Outcome.FAILED, 0),
+        worst_site=worst,
+        worst_value=None if worst is None else values[worst],
+        best_site=best,
+        best_value=None if best is None else values[best],
+        gap=None if worst is None or best is None else abs(values[best] - values[worst]),
+        i2=i2,
+        tau2=tau2,
+        interval=None if low is None else "wilson" if measure.proportion else "delta",
+        interval_new_site=None if new_low is None else "hksj",
+        reason=_reason(value, pooled),
+        interval_reason=interval if isinstance(interval, str) else None,
+        new_site_reason=across if isinstance(across, str) else None,
+    )
+
+
+def _site_values(estimate: Estimate, by_site: Mapping[str, Tally]) -> Iterator[tuple[str, float]]:
+    for site, total in by_site.items():
+        value = estimate.value(total)
+        if value is not None:
+            yield site, value
+
+
+def _reason(value: float | None, pooled: Pooled) -> str | None:
+    if value is not None:
+        return None
+    if not pooled.by_site:
+        why = ", ".join(f"{count} {outcome}" for outcome, count in sorted(pooled.absent.items()))
+        return f"no site released it: {why}" if why else "no site was asked"
+    if not pooled.total[0]:
+        return "no example could be scored: a reference or a fact is lacking"
+    return "undefined: what it divides by does not occur"

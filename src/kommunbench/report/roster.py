@@ -1,0 +1,115 @@
+"""Who was invited, who answered, who is missing and why, and what it all cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from kommunbench.core.spec import Cell, Code, Cost
+from kommunbench.core.task import Bilingual
+from kommunbench.report.codes import Outcome, outcome, reply_outcome, reply_sentence, sentence
+from kommunbench.report.record import Received, RosterSite
+from kommunbench.report.rows import Absence, CostRow, SiteRow, SiteStatus
+
+NO_REPLY = "NO_REPLY"
+
+
+@dataclass(slots=True)
+class _Lack:
+    words: Bilingual
+    moments: dict[str, None] = field(default_factory=dict)
+    metrics: dict[str, None] = field(default_factory=dict)
+
+
+def site_rows(roster: Sequence[RosterSite], received: Sequence[Received]) -> tuple[SiteRow, ...]:
+    """A row for every invited site, in the roster's order."""
+    moments = sorted({reply.moment for reply in received}, key=lambda moment: (moment.endswith("close"), moment))
+    replies = {(reply.site, reply.moment): reply for reply in received}
+    return tuple(_site_row(site, {moment: replies.get((site.name, moment)) for moment in moments}) for site in roster)
+
+
+def cost_row(received: Sequence[Received]) -> CostRow:
+    """Totals over all replies."""
+
+    def total(name: str) -> int:
+        return sum(getattr(reply.cost, name) for reply in received)
+
+    return CostRow(
+        replies=len(received),
+        seconds=sum(reply.seconds for reply in received),
+        evaluate_seconds=total("evaluate_ms") / 1000,
+        train_seconds=total("train_ms") / 1000,
+        bytes_in=sum(reply.bytes_in for reply in received),
+        bytes_out=sum(reply.bytes_out for reply in received),
+        **{name: total(name) for name in Cost.__dataclass_fields__ if not name.endswith("_ms")},
+    )
+
+
+def _site_row(site: RosterSite, replies: dict[str, Received | None]) -> SiteRow:
+    lacks: dict[tuple[str | None, Outcome, str], _Lack] = {}
+    for moment, reply in replies.items():
+        for task, kind, code, words, metric in _lacks(site, reply):
+            lack = lacks.setdefault((task, kind, code), _Lack(words))
+            lack.moments[moment] = None
+            if metric:
+                lack.metrics[metric] = None
+    given = [reply for reply in replies.values() if reply is not None]
+    return SiteRow(
+        name=site.name,
+        title=site.title,
+        kind=site.kind,
+        trains=site.trains,
+        status=_status(replies.values(), bool(lacks)),
+        absences=tuple(
+            Absence(
+                task=task,
+                outcome=str(kind),
+                code=code,
+                sv=lack.words.sv,
+                en=lack.words.en,
+                moments=tuple(lack.moments),
+                metrics=tuple(lack.metrics),
+            )
+            for (task, kind, code), lack in lacks.items()
+        ),
+        seconds=sum(reply.seconds for reply in given),
+        examples=sum(reply.cost.examples for reply in given),
+        bytes_in=sum(reply.bytes_in for reply in given),
+        bytes_out=sum(reply.bytes_out for reply in given),
+    )
+
+
+def _lacks(site: RosterSite, reply: Received | None) -> Iterable[tuple[str | None, Outcome, str, Bilingual, str]]:
+    """(task, outcome, code, words, metric) of everything that a reply does not give."""
+    whole = reply_outcome(reply)
+    if reply is None or whole is not Outcome.RELEASED:
+        name = NO_REPLY if reply is None or reply.code is Code.OK else reply.code.name
+        yield None, whole, name, reply_sentence(reply), ""
+        return
+    if site.trains and reply.adapter_code is not Code.OK:
+        yield None, outcome(reply.adapter_code), reply.adapter_code.name, sentence(reply.adapter_code), ""
+    for key, code, _ in reply.slots:
+        if code is not Code.OK:
+            yield Cell(*key[0]).task, outcome(code), code.name, sentence(code), _metric(key)
+
+
+def _metric(key: tuple[object, ...]) -> str:
+    return next(str(part) for part in key[1:] if isinstance(part, str))
+
+
+def _status(replies: Iterable[Received | None], lacks: bool) -> SiteStatus:
+    """`partly` where anything was released and something lacks; else the gravest thing that stood in the way."""
+    outcomes = [reply_outcome(reply) for reply in replies]
+    released = any(
+        reply is not None
+        and reply_outcome(reply) is Outcome.RELEASED
+        and any(code is Code.OK for _, code, _ in reply.slots)
+        for reply in replies
+    )
+    if released:
+        return "partly" if lacks else "ok"
+    if Outcome.REFUSED in outcomes:
+        return "refused"
+    if Outcome.FAILED in outcomes:
+        return "failed"
+    return "missing" if Outcome.MISSING in outcomes or not lacks else "suppressed"

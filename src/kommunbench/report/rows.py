@@ -1,0 +1,211 @@
+"""The shape of report.json: what a report says, field by field. Fields are only ever added.
+
+What is not available is null, and a reason stands beside it: nothing that was held back ever looks like 0.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kommunbench.core.metric import Direction
+from kommunbench.core.spec import Stage
+from kommunbench.core.task import Bilingual
+
+SCHEMA_VERSION = 1
+SiteStatus = Literal["ok", "partly", "suppressed", "refused", "missing", "failed"]
+Key = tuple[str, str, str, str, str, str, int, int]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RowKey(_Frozen):
+    """What one number is about."""
+
+    task: str
+    metric: str = Field(description="name of the measure, such as rougeL")
+    model: str
+    prompt: str
+    stage: Stage
+    site_group: str = Field(
+        description="all, trained, unseen, municipality, region, other, own, others, or site/<name>"
+    )
+    round: int = Field(ge=0)
+    seed: int
+
+    @property
+    def key(self) -> Key:
+        """The same as a tuple, to look rows up by."""
+        return (
+            self.task,
+            self.metric,
+            self.model,
+            self.prompt,
+            self.stage,
+            self.site_group,
+            self.round,
+            self.seed,
+        )
+
+
+class Row(RowKey):
+    """One measure of one system, pooled over one group of sites."""
+
+    value: float | None = Field(description="from the summed tallies, in the measure's unit")
+    unit: str = Field(description="share (0..1), or what it says")
+    direction: Direction
+    primary: bool = Field(description="this measure ranks systems on the task")
+    low: float | None = Field(description="95 % interval for these sites, lower end")
+    high: float | None
+    low_new_site: float | None = Field(description="95 % interval for the mean of sites like these, lower end")
+    high_new_site: float | None
+    n: int = Field(ge=0, description="examples scored")
+    unscored: int = Field(ge=0, description="examples whose score is undefined: a reference or a fact is lacking")
+    suppressed: int = Field(ge=0, description="sites whose number was held back for having few examples")
+    sites: int = Field(ge=0, description="sites in the value")
+    refused: int = Field(ge=0, description="sites whose policy or approval says no")
+    missing: int = Field(ge=0, description="sites that gave no answer or have no data")
+    failed: int = Field(ge=0, description="sites where something broke")
+    worst_site: str | None
+    worst_value: float | None
+    best_site: str | None
+    best_value: float | None
+    gap: float | None = Field(description="best site less worst, without sign")
+    i2: float | None = Field(description="share of the spread between sites that is not chance, 0..1")
+    tau2: float | None = Field(description="variance between sites, in the unit's square")
+    interval: Literal["wilson", "delta"] | None = Field(description="how low and high were made")
+    interval_new_site: Literal["hksj"] | None
+    reason: str | None = Field(description="why value is null")
+    interval_reason: str | None = Field(description="why low and high are null")
+    new_site_reason: str | None = Field(description="why low_new_site and high_new_site are null")
+
+
+class PairRow(_Frozen):
+    """Two systems compared over the sites that released both: left less right."""
+
+    left: RowKey
+    right: RowKey
+    difference: float | None = Field(description="value of left less value of right")
+    low: float | None
+    high: float | None
+    low_new_site: float | None
+    high_new_site: float | None
+    p: float | None = Field(ge=0, le=1, description="two-sided, against no difference")
+    p_holm: float | None = Field(ge=0, le=1, description="p adjusted by Holm over the run's declared pairs and seed")
+    n: int = Field(ge=0, description="examples compared")
+    paired: bool = Field(description="the same examples were compared one by one")
+    sites: int = Field(ge=0)
+    primary: bool
+    unit: str
+    direction: Direction
+    better: Literal["left", "right", "tie"] | None = Field(description="by p_holm below .05; tie otherwise")
+    reason: str | None
+
+
+class Absence(_Frozen):
+    """Something that a site did not give, and why."""
+
+    task: str | None = Field(description="null: not about one task")
+    outcome: str
+    code: str
+    sv: str
+    en: str
+    moments: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+
+class SiteRow(_Frozen):
+    """One invited site: what came of it and what it cost."""
+
+    name: str
+    title: str
+    kind: str
+    trains: bool
+    status: SiteStatus
+    absences: tuple[Absence, ...]
+    seconds: float
+    examples: int
+    bytes_in: int
+    bytes_out: int
+
+
+class CostRow(_Frozen):
+    """What the run took, all sites together."""
+
+    replies: int
+    seconds: float = Field(description="from request to reply, added over replies; sites work at the same time")
+    evaluate_seconds: float
+    train_seconds: float
+    examples: int
+    prompt_tokens: int
+    new_tokens: int
+    train_examples: int
+    train_steps: int
+    train_tokens: int
+    bytes_in: int = Field(description="requests, as encoded")
+    bytes_out: int = Field(description="replies, as encoded")
+
+
+class TaskRow(_Frozen):
+    """A task of the run."""
+
+    name: str
+    version: int
+    title: Bilingual
+    primary: str
+    direction: Direction
+    digest: str
+    changed: bool = Field(description="the task's file is no longer the one that was run")
+
+
+class Standing(_Frozen):
+    """A system's place on one task."""
+
+    rank: int = Field(ge=1)
+    tie_group: int | None = Field(description="systems with the same number cannot be told apart; null: not tested")
+    row: RowKey
+
+
+class Leaderboard(_Frozen):
+    """Systems on one task by the primary measure, best first, each at its last round."""
+
+    task: str
+    metric: str
+    seed: int
+    standings: tuple[Standing, ...]
+
+
+class Report(_Frozen):
+    """Everything that a run has to say."""
+
+    schema_version: int = SCHEMA_VERSION
+    run: str
+    kommunbench: str
+    federation: str
+    synthetic: bool
+    note: Bilingual | None = Field(description="said in every output of a synthetic federation")
+    privacy: str
+    engine: str
+    strategy: str
+    seed: int
+    started_at: str
+    command: str
+    git: str
+    spec_digest: str
+    complete: bool = Field(description="the closing message was answered; otherwise intervals are missing")
+    tasks: tuple[TaskRow, ...]
+    leaderboards: tuple[Leaderboard, ...]
+    rows: tuple[Row, ...]
+    pairs: tuple[PairRow, ...]
+    validation: tuple[Row, ...] = Field(description="the same for validation splits: for choosing, never for claims")
+    roster: tuple[SiteRow, ...]
+    cost: CostRow
+
+    @cached_property
+    def by_key(self) -> dict[Key, Row]:
+        """Rows of test splits by `RowKey.key`."""
+        return {row.key: row for row in self.rows}

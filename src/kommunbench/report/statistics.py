@@ -1,0 +1,147 @@
+"""Intervals and tests from sums alone: no score of an example is ever here.
+
+Two questions, two intervals, both at 95 %:
+
+- *These sites*: how far may the pooled value be from what more examples of the same sites would give? Wilson's interval
+  for proportions (Wilson 1927); for everything else the delta method, stratified by site, from closing sums
+  (`site/close.py`): `var = sum_s n_s S_s^2 / N^2`, a t quantile with Welch and Satterthwaite's degrees of freedom.
+- *A new municipality*: where does the mean over all sites like these lie? Random effects over the sites' values with
+  Paule and Mandel's between-site variance and a t quantile (Hartung, Knapp, Sidik, Jonkman; IntHout et al. 2014).
+
+Numbers are in the measure's own unit; variances in its square.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kommunbench.core.spec import SECOND_MOMENT_SCALE
+
+LEVEL = 0.95
+MIN_SITES = 3
+"""Fewest sites from which to say anything of a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """n examples of one site with the sample variance of their linearised scores, and the mean score."""
+
+    n: int
+    mean: float
+    variance: float
+
+    @classmethod
+    def of(cls, sums: Sequence[int]) -> Moments:
+        """From (n, sum z, sum z^2) on the wire. The variance is exact before its one division; nan where n < 2."""
+        n, total, squares = sums
+        mean = total / n / SECOND_MOMENT_SCALE if n else math.nan
+        if n < 2:
+            return cls(n, mean, math.nan)
+        spread = max(n * squares - total * total, 0)
+        return cls(n, mean, spread / (n * (n - 1)) / SECOND_MOMENT_SCALE**2)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Standard error of a pooled value, with its degrees of freedom."""
+
+    error: float
+    freedom: float
+
+    def interval(self, value: float) -> tuple[float, float]:
+        """The 95 % interval around `value`."""
+        from scipy.stats import t
+
+        half = float(t.ppf((1 + LEVEL) / 2, self.freedom)) * self.error if self.error else 0.0
+        return value - half, value + half
+
+    def p(self, value: float) -> float:
+        """Two-sided p of `value` against zero."""
+        from scipy.stats import t
+
+        if not self.error:
+            return 1.0 if value == 0 else 0.0
+        return float(2 * t.sf(abs(value) / self.error, self.freedom))
+
+
+@dataclass(frozen=True, slots=True)
+class Heterogeneity:
+    """How sites differ: interval for a new site's group, I2 (share of the spread that is not chance), tau2."""
+
+    low: float
+    high: float
+    i2: float
+    tau2: float
+
+
+def wilson(count: float, n: float) -> tuple[float, float]:
+    """Wilson's interval of a proportion, `count` of `n`."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(count, n, alpha=1 - LEVEL, method="wilson")
+    return max(float(low), 0.0), min(float(high), 1.0)
+
+
+def stratified(sites: Sequence[Sequence[Moments]], scale: float = 1.0) -> Spread | None:
+    """Standard error of a pooled value: `scale * sqrt(sum_s n_s S_s^2) / N`.
+
+    Args:
+        sites: moments by site; several within a site (adapters of several origins on the same examples) may be
+            correlated in any way, so their standard deviations are added, the largest that the sum can have.
+        scale: for a part of the sites, how much steeper the measure is there than at the total it was linearised at.
+
+    Returns:
+        None where a site has fewer than two examples, or there is none.
+    """
+    total = sum(moments.n for site in sites for moments in site)
+    if not total or any(moments.n < 2 for site in sites for moments in site):
+        return None
+    terms = [
+        (sum(math.sqrt(moments.n * moments.variance) for moments in site) ** 2, max(moments.n for moments in site) - 1)
+        for site in sites
+        if site
+    ]
+    variance = sum(term for term, _ in terms)
+    below = sum(term**2 / freedom for term, freedom in terms)
+    freedom = variance**2 / below if below else float(sum(freedom for _, freedom in terms))
+    return Spread(scale * math.sqrt(variance) / total, freedom)
+
+
+def independent(left: Spread, right: Spread) -> Spread:
+    """Standard error of a difference of two unpaired values (Welch)."""
+    a, b = left.error**2, right.error**2
+    below = a**2 / left.freedom + b**2 / right.freedom
+    return Spread(math.sqrt(a + b), (a + b) ** 2 / below if below else left.freedom + right.freedom)
+
+
+def across_sites(values: Sequence[float], variances: Sequence[float]) -> Heterogeneity | None:
+    """Random effects with t over sites' values; None below three sites.
+
+    A site whose scores are all alike has variance 0, and a weight without bound: it gets the mean variance of the
+    others, or next to nothing where all are so (then the interval is the plain t interval over sites).
+    """
+    if len(values) < MIN_SITES:
+        return None
+    import numpy as np
+    from statsmodels.stats.meta_analysis import combine_effects
+
+    positive = [variance for variance in variances if variance > 0]
+    floor = sum(positive) / len(positive) if positive else 1e-12
+    filled = np.array([variance if variance > 0 else floor for variance in variances])
+    if max(values) - min(values) < 1e-12 and not positive:
+        return Heterogeneity(values[0], values[0], 0.0, 0.0)
+    with np.errstate(divide="ignore"):  # I2 of sites that agree to the last digit is 1 - 1 / 0
+        result = combine_effects(np.array(values), filled, method_re="pm", use_t=True)
+    low, high = result.conf_int(alpha=1 - LEVEL, use_t=True)[3]  # the wls row with the random weights: HKSJ
+    return Heterogeneity(float(low), float(high), max(float(result.i2), 0.0), max(float(result.tau2), 0.0))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p over one family, in the order given."""
+    if not p_values:
+        return []
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(p) for p in multipletests(list(p_values), method="holm")[1]]

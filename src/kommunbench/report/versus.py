@@ -1,0 +1,219 @@
+"""Two systems compared, example by example where sites still had both: effect and interval first, p last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from kommunbench.core.metric import Metric, Tally, add
+from kommunbench.core.registry import find
+from kommunbench.core.spec import Cell, Pair
+from kommunbench.report.codes import Outcome
+from kommunbench.report.estimate import Estimate
+from kommunbench.report.pool import Gathered, Inside, Part, Parts, groups
+from kommunbench.report.record import RosterSite
+from kommunbench.report.rows import PairRow, RowKey
+from kommunbench.report.statistics import Moments, Spread, across_sites, holm, independent, stratified
+
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    difference: float
+    spread: Spread
+    n: int
+    paired: bool
+    sites: int
+    new_site: tuple[float, float] | None
+
+
+def pair_rows(
+    gathered: Gathered, roster: Sequence[RosterSite], declared: Iterable[Pair], primaries: Mapping[str, str]
+) -> list[PairRow]:
+    """A row for every declared pair and group of sites, with Holm's p over the pairs of one group and seed."""
+    found: list[PairRow] = []
+    bare = (pair._replace(left=_bare(pair.left), right=_bare(pair.right)) for pair in declared)
+    for pair in dict.fromkeys((*bare, *gathered.pairs)):
+        local = "local" in (pair.left.stage, pair.right.stage)
+        primary = primaries.get(pair.left.task) == pair.measure
+        for group, belongs in groups(roster, local).items():
+            found.append(_pair_row(pair, group, primary, Comparison(gathered, pair).effect(belongs)))
+    return _adjusted(found)
+
+
+class Comparison:
+    """One pair over groups of sites."""
+
+    def __init__(self, gathered: Gathered, pair: Pair) -> None:
+        metric: Metric = find("metrics", pair.metric)
+        measure = metric.measure(pair.measure)
+        self.metric, self.sums = metric, gathered.pairs.get(pair, {})
+        self.left, self.right = (
+            Estimate(
+                metric,
+                measure,
+                gathered.tallies.get((cell, pair.metric), {}),
+                gathered.singles.get((cell, pair.metric, pair.measure), {}),
+            )
+            for cell in (pair.left, pair.right)
+        )
+
+    def effect(self, belongs: Inside) -> _Effect | str:
+        """The difference over the sites that released both systems, or why there is none.
+
+        Paired over the sites that also released the pair's sums; unpaired over those that released each system's own
+        sums where that is more sites.
+        """
+        strata = [
+            key
+            for key in dict.fromkeys((*self.left.parts, *self.right.parts))
+            if belongs(*key) and _released(self.left.parts, key) and _released(self.right.parts, key)
+        ]
+        if "" in {origin for origin, _ in strata} != {""}:
+            strata = [key for key in strata if key[0]]  # an adapter of one site against one of all: by its origin
+        if not strata:
+            return "no site released both systems"
+        paired = [key for key in strata if _released(self.sums, key)]
+        single = [key for key in strata if _released(self.left.sums, key) and _released(self.right.sums, key)]
+        if not paired and not single:
+            return "no closing sums from the sites that released both systems"
+        by_pair = len(paired) >= len(single)
+        return self._over(paired if by_pair else single, by_pair)
+
+    def _over(self, strata: list[tuple[str, str]], paired: bool) -> _Effect | str:
+        left, right = (self._total(side.parts, strata) for side in (self.left, self.right))
+        difference = self._difference(left, right)
+        if difference is None:
+            return "undefined for one of the systems"
+        spread = self._spread(strata, paired, left, right)
+        if spread is None:
+            return "a site that released both systems has a single example"
+        sites = list(dict.fromkeys(site for _, site in strata))
+        n = self._pairs(strata) if paired else min(left[0], right[0])
+        return _Effect(difference, spread, n, paired, len(sites), self._new_site(strata, sites, paired))
+
+    def _total(self, parts: Parts, strata: Iterable[tuple[str, str]]) -> Tally:
+        total = self.metric.zero
+        for key in strata:
+            part = _at(parts, key)
+            total = add(total, part.values) if part else total
+        return total
+
+    def _difference(self, left: Tally, right: Tally) -> float | None:
+        ours, theirs = self.left.value(left), self.right.value(right)
+        return None if ours is None or theirs is None else ours - theirs
+
+    def _spread(self, strata: list[tuple[str, str]], paired: bool, left: Tally, right: Tally) -> Spread | None:
+        """By the pair's sums, in the steepness of the steeper side; or from both systems' own sums (Welch)."""
+        if not paired:
+            sides = [
+                stratified(side.moments([_own_key(side.sums, key) for key in strata], total) or [])
+                for side, total in ((self.left, left), (self.right, right))
+            ]
+            return None if sides[0] is None or sides[1] is None else independent(sides[0], sides[1])
+        by_site: dict[str, list[Moments]] = {}
+        for origin, site in strata:
+            factor = max(
+                side.steepness(_own_key(side.parts, (origin, site))[0], total)
+                for side, total in ((self.left, left), (self.right, right))
+            )
+            moments = Moments.of(self.sums[origin, site].values)
+            by_site.setdefault(site, []).append(
+                Moments(moments.n, moments.mean * factor, moments.variance * factor * factor)
+            )
+        return stratified(list(by_site.values()))
+
+    def _pairs(self, strata: Iterable[tuple[str, str]]) -> int:
+        return sum(self.sums[key].values[0] for key in strata)
+
+    def _new_site(self, strata: list[tuple[str, str]], sites: list[str], paired: bool) -> tuple[float, float] | None:
+        differences, variances = [], []
+        for site in sites:
+            own = [key for key in strata if key[1] == site]
+            left, right = (self._total(side.parts, own) for side in (self.left, self.right))
+            difference, spread = self._difference(left, right), self._spread(own, paired, left, right)
+            if difference is None or spread is None:
+                continue
+            differences.append(difference)
+            variances.append(spread.error**2)
+        across = across_sites(differences, variances)
+        return None if across is None else (across.low, across.high)
+
+
+def _bare(cell: Cell) -> Cell:
+    return cell._replace(origin="")
+
+
+def _own_key(parts: Parts, key: tuple[str, str]) -> tuple[str, str]:
+    """The key of a side's part: a system of all sites has no origin."""
+    return key if key in parts else ("", key[1])
+
+
+def _at(parts: Parts, key: tuple[str, str]) -> Part | None:
+    return parts.get(_own_key(parts, key))
+
+
+def _released(parts: Parts, key: tuple[str, str]) -> bool:
+    part = _at(parts, key)
+    return part is not None and part.outcome is Outcome.RELEASED
+
+
+def _key(cell: Cell, measure: str, group: str) -> RowKey:
+    return RowKey(
+        task=cell.task,
+        metric=measure,
+        model=cell.model,
+        prompt=cell.prompt,
+        stage=cell.stage,
+        site_group=group,
+        round=cell.round,
+        seed=cell.seed,
+    )
+
+
+def _pair_row(pair: Pair, group: str, primary: bool, effect: _Effect | str) -> PairRow:
+    measure = find("metrics", pair.metric).measure(pair.measure)
+    found = None if isinstance(effect, str) else effect
+    low, high = found.spread.interval(found.difference) if found else (None, None)
+    new_low, new_high = (found.new_site if found else None) or (None, None)
+    return PairRow(
+        left=_key(pair.left, pair.measure, group),
+        right=_key(pair.right, pair.measure, group),
+        difference=found.difference if found else None,
+        low=low,
+        high=high,
+        low_new_site=new_low,
+        high_new_site=new_high,
+        p=found.spread.p(found.difference) if found else None,
+        p_holm=None,
+        n=found.n if found else 0,
+        paired=bool(found and found.paired),
+        sites=found.sites if found else 0,
+        primary=primary,
+        unit=measure.unit,
+        direction=measure.direction,
+        better=None,
+        reason=effect if isinstance(effect, str) else None,
+    )
+
+
+def _adjusted(found: list[PairRow]) -> list[PairRow]:
+    families: dict[tuple[str, int], list[int]] = {}
+    for index, row in enumerate(found):
+        if row.p is not None:
+            families.setdefault((row.left.site_group, max(row.left.seed, row.right.seed)), []).append(index)
+    for family in families.values():
+        adjusted = holm([found[index].p or 0.0 for index in family])
+        for index, p_holm in zip(family, adjusted, strict=True):
+            row = found[index]
+            found[index] = row.model_copy(update={"p_holm": p_holm, "better": _better(row, p_holm)})
+    return found
+
+
+def _better(row: PairRow, p_holm: float) -> str | None:
+    if row.direction == "none" or row.difference is None:
+        return None
+    if p_holm >= SIGNIFICANT or row.difference == 0:
+        return "tie"
+    return "left" if (row.difference > 0) == (row.direction == "higher") else "right"
