@@ -1,1 +1,52 @@
-"""The door: everything that leaves a site goes through here."""
+"""The door: everything that leaves a site goes through here.
+
+What a data-protection officer can check in this folder, in the order of reading:
+
+1. `policy.py`      what this site allows. Every default is the careful one; a run can only make it stricter.
+2. `policy_file.py` reading it from site.yaml. Absent or broken means that nothing leaves.
+3. `cells.py`       the rules on numbers: how many examples must stand behind one, and which small counts stay.
+4. `adapter.py`     the rules on trained weights, where the policy lets them leave at all.
+5. `review.py`      the door itself: goes through the reply slot by slot and makes the `Release`.
+6. `sealed.py`      what a Release is, and the exact bytes that leave.
+7. `ledger.py`      the line that is written before those bytes leave, and how to see that nobody changed it.
+
+How it works. The coordinator sends names, digests and numbers. From them the site and the coordinator work out, each
+for itself, the same list of places ("slots"), one for each metric of each model on each task, with so many integers
+each. The reply is those integers, one code a slot and nothing else: there is nowhere to put a word. Each slot starts as
+zeros with a code that says why, and is filled only when the task and the model are the very ones installed and approved
+here, the metric is allowed, at least `min_examples` examples were scored, no count of a kind of example is small, and
+every number is a whole number within the bounds that its metric states. Trained weights stay unless `adapters: allow`.
+
+When anything goes wrong in here, the reply is all zeros and the code INTERNAL. No message, name or trace of an
+exception leaves; the site's own log gets the place in the code and not the message, which could quote an example.
+
+What is not promised. Sums over at least `min_examples` examples do leave, exact. Two runs on sets that differ by a few
+examples can be subtracted; the time that a reply takes can be measured; that the installed code is ours is for
+municipal IT to see to, and Python cannot hold against code that is already running inside. Trained weights can remember
+text.
+"""
+
+from kommunbench.release.adapter import update_code
+from kommunbench.release.ledger import Finding, Ledger, verify
+from kommunbench.release.policy import ReleasePolicy
+from kommunbench.release.policy_file import NoPolicyError, read_policy
+from kommunbench.release.review import let_out, refuse, review, unpack, unpack_cost, unpack_status
+from kommunbench.release.sealed import Release, payload
+
+__all__ = [
+    "Finding",
+    "Ledger",
+    "NoPolicyError",
+    "Release",
+    "ReleasePolicy",
+    "let_out",
+    "payload",
+    "read_policy",
+    "refuse",
+    "review",
+    "unpack",
+    "unpack_cost",
+    "unpack_status",
+    "update_code",
+    "verify",
+]

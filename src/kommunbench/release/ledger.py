@@ -1,0 +1,241 @@
+"""The ledger: what left this site, one line each, on disk before the bytes leave.
+
+JSON lines, 0600, append-only. Each line holds the hash of the line before it and its own, so that a changed, missing or
+moved line shows. A second small file, `<ledger>.head`, holds the number and hash of the last line, so that lines cut
+off the end show as well. Neither holds text of any example: names are those of tasks, models and metrics that this
+site has approved.
+
+A crash while writing leaves a torn last line. Its release never left, since bytes leave after the line is on disk. The
+next line is chained to the last whole one, the torn one stays where it is, and `verify` reports it; nothing is blocked.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from kommunbench.core.digests import canonical, digest
+from kommunbench.core.spec import Code, Request
+from kommunbench.release.policy import ReleasePolicy
+from kommunbench.release.sealed import Release
+
+FIRST = "0" * 64
+"""What stands for the hash before the first line."""
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+class Ledger:
+    """One site's ledger. Several processes may write to it; a lock keeps their lines apart."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.head = path.with_name(path.name + ".head")
+
+    def enter(self, release: Release, request: Request, policy: ReleasePolicy | None) -> str:
+        """Write and fsync one line about `release`, and return its hash.
+
+        Raises:
+            OSError: the line cannot be written. Nothing may leave then.
+        """
+        return self.append(describe(release, request, policy))
+
+    def append(self, entry: Mapping[str, Any]) -> str:
+        """Write and fsync one line with `entry` and the chain's own fields, and return its hash. Raises OSError."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(self.path) as handle:
+            data = _read(handle)
+            number, previous = max(_last(data), self.read_head(), key=lambda end: end[0])
+            line = {**entry, "number": number + 1, "previous": previous}
+            line["hash"] = digest(line)
+            torn = b"\n" if data and not data.endswith(b"\n") else b""
+            _write(handle, torn + canonical(line) + b"\n")
+            self._write_head(line["number"], line["hash"])
+        return str(line["hash"])
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Every line that is whole, in the file's order; none where there is no ledger yet."""
+        lines = self.path.read_bytes().split(b"\n") if self.path.is_file() else []
+        return [entry for entry in map(_parse, lines) if entry is not None]
+
+    def read_head(self) -> tuple[int, str]:
+        """Number and hash of the last line that was written; (0, FIRST) where no head is kept or it is unreadable."""
+        try:
+            number, last = self.head.read_text(encoding="ascii").split()
+            return int(number), last
+        except (OSError, ValueError):
+            return 0, FIRST
+
+    def _write_head(self, number: int, last: str) -> None:
+        draft = self.head.with_name(self.head.name + ".new")
+        with _opened(draft, os.O_WRONLY | os.O_TRUNC) as handle:
+            _write(handle, f"{number} {last}\n".encode())
+        draft.replace(self.head)
+
+
+def describe(release: Release, request: Request, policy: ReleasePolicy | None) -> dict[str, Any]:
+    """The ledger's account of a release: which run asked, what left, under which policy.
+
+    Only names that the policy approves are written as they are; `others` counts the rest. A run's name that is no plain
+    name is written as its digest.
+    """
+    spec = request.spec
+    codes = Counter(Code(int(code)).name for code in release.codes)
+    approved = {name: sorted(names) for name, names in _approved(request, policy).items()}
+    asked = len(spec.tasks) + len(spec.models)
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "run": spec.run if _RUN_NAME.fullmatch(spec.run) else digest(spec.run),
+        "spec": spec.digest,
+        "action": request.action,
+        "round": request.round,
+        **approved,
+        "others": asked - len(approved["tasks"]) - len(approved["models"]),
+        "code": release.code.name,
+        "released": codes.pop(Code.OK.name, 0),
+        "withheld": dict(codes),
+        "adapter": release.adapter_code.name if request.train else "",
+        "payload": release.digest,
+        "bytes": len(release.payload()),
+        "policy": policy.digest if policy else "",
+    }
+
+
+def _approved(request: Request, policy: ReleasePolicy | None) -> dict[str, set[str]]:
+    if policy is None:
+        return {"tasks": set(), "models": set(), "metrics": set()}
+    tasks = [task for task in request.spec.tasks if policy.task_code(task) is Code.OK]
+    return {
+        "tasks": {task.name for task in tasks},
+        "models": {model.name for model in request.spec.models if policy.model_code(model) is Code.OK},
+        "metrics": {name for task in tasks for name in task.metrics if policy.metric_code(task, name) is Code.OK},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with a ledger.
+
+    Args:
+        line: counted from 1 in the file; one past the end for lines that are cut off.
+        kind: `changed`, `missing` (before this line), `moved`, or `torn` (a crash while writing; its release never
+            left).
+    """
+
+    line: int
+    kind: Literal["changed", "missing", "moved", "torn"]
+    what: str
+
+
+def verify(path: Path) -> list[Finding]:
+    """Everything that is wrong with the ledger at `path`, in the file's order; empty when it is whole.
+
+    Whoever can write both files can make a new chain from the start: keep the last hash elsewhere too, or make the file
+    append-only (`chattr +a`).
+    """
+    ledger = Ledger(path)
+    data = path.read_bytes() if path.is_file() else b""
+    lines = data.removesuffix(b"\n").split(b"\n") if data else []
+    entries = [_parse(line) for line in lines]
+    there = {entry["number"] for entry in entries if entry}
+    findings: list[Finding] = []
+    number, last = 0, FIRST
+    unread: list[int] = []
+    for place, entry in enumerate(entries, start=1):
+        if entry is None:
+            unread.append(place)
+            continue
+        findings += _compare(place, entry, (number, last), unread, there)
+        number, last = entry["number"], entry["hash"]
+        unread = []
+    torn = bool(data) and not data.endswith(b"\n")
+    for place in unread:
+        kind: Literal["torn", "changed"] = "torn" if torn and place == len(lines) else "changed"
+        findings.append(Finding(place, kind, "is not a whole line"))
+    return [*findings, *_compare_head(ledger, (number, last), len(lines), there)]
+
+
+def _compare(
+    place: int, entry: dict[str, Any], before: tuple[int, str], unread: list[int], there: set[int]
+) -> Iterator[Finding]:
+    """What the step from the last readable line to this one shows; `unread` lines lie between them."""
+    number, last = before
+    chained = entry["previous"] == last and entry["number"] == number + 1
+    for bad in unread:
+        yield Finding(bad, "torn" if chained else "changed", "is not a whole line")
+    if chained:
+        return
+    lost = set(range(number + 1, entry["number"])) - there
+    if entry["number"] <= number or set(range(number + 1, entry["number"])) & there:
+        yield Finding(place, "moved", f"holds entry {entry['number']} and follows entry {number}")
+    elif len(lost) > len(unread):
+        yield Finding(place, "missing", f"{len(lost) - len(unread)} before it")
+    elif not unread:
+        yield Finding(place - 1, "changed", "its hash is not the one that the next line states")
+
+
+def _compare_head(ledger: Ledger, end: tuple[int, str], lines: int, there: set[int]) -> Iterator[Finding]:
+    number, last = ledger.read_head()
+    if number > max(there, default=0):
+        yield Finding(lines + 1, "missing", f"{number - max(there, default=0)} at the end")
+    elif number == end[0] and last != end[1]:
+        yield Finding(lines, "changed", "its hash is not the one that was noted when it was written")
+    elif number == 0 and end[0] > 1:
+        yield Finding(lines + 1, "missing", f"perhaps: {ledger.head.name} is not there to tell")
+
+
+def _parse(raw: bytes) -> dict[str, Any] | None:
+    """A line whose own hash is right, else None."""
+    try:
+        entry = json.loads(raw)
+        stated = entry.pop("hash")
+        whole = isinstance(entry["previous"], str) and type(entry["number"]) is int and digest(entry) == stated
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return {**entry, "hash": stated} if whole else None
+
+
+def _last(data: bytes) -> tuple[int, str]:
+    """Number and hash of the last whole line."""
+    for raw in reversed(data.split(b"\n")):
+        if (entry := _parse(raw)) is not None:
+            return entry["number"], entry["hash"]
+    return 0, FIRST
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    """Open for the owner alone, never through a symbolic link, made if need be."""
+    handle = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(handle, 0o600)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    with _opened(path, os.O_RDWR | os.O_APPEND) as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle
+
+
+def _read(handle: int) -> bytes:
+    return os.pread(handle, os.fstat(handle).st_size, 0)
+
+
+def _write(handle: int, data: bytes) -> None:
+    """Write all of `data` and wait until the disk has it. Raises OSError."""
+    written = os.write(handle, data)
+    if written != len(data):
+        raise OSError("the disk took a part of the line only")
+    os.fsync(handle)

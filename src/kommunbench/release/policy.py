@@ -1,0 +1,182 @@
+"""What a site lets out: the policy that its own IT wrote, and the questions that the door asks of it.
+
+`site.yaml` lies in the site's own folder and may be owned by root; conf/site.yaml is its commented template. It is read
+here as plain YAML. A run can never change it: `stricter` only takes away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
+
+from kommunbench.core.digests import digest
+from kommunbench.core.spec import Cell, Code, ModelRef, Request, RunSpec, Slot, TaskRef
+from kommunbench.core.task import Task
+
+INSTALLED: Literal["installed"] = "installed"
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Approved = Literal["installed"] | dict[str, Literal["installed"] | Digest]
+Verdict = Literal["allow", "deny"]
+Whole = Annotated[int, Field(strict=True)]
+"""An integer, and not `yes`, `10.0` or `"10"`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What municipal IT has installed at this site: (digest, metrics) by task name, digest by model name."""
+
+    tasks: Mapping[str, tuple[str, tuple[str, ...]]]
+    models: Mapping[str, str]
+
+
+class ReleasePolicy(BaseModel):
+    """One site's rules. Every default is the careful choice.
+
+    Names in `tasks` and `models` are bound to a digest: `installed` stands for the digest of the site's own installed
+    copy, so a name alone never matches. Until `with_installed` has said what that is, nothing is approved.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    min_examples: Whole = Field(10, ge=1, description="fewest scored examples behind any number or adapter that leaves")
+    min_cell: Whole = Field(5, ge=1, description="counts of a kind of example between 1 and this, exclusive, stay")
+    tasks: Approved = INSTALLED
+    models: Approved = INSTALLED
+    metrics: Literal["all"] | tuple[str, ...] = "all"
+    training: Verdict = "deny"
+    adapters: Verdict = "deny"
+    max_examples: Whole = Field(0, ge=0, description="most examples of a task that a run may evaluate; 0: no limit")
+    max_new_tokens: Whole = Field(1024, ge=1, le=4096, description="longest answer that a run may ask a model for")
+
+    _installed: Installed | None = PrivateAttr(None)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over every setting; the ledger names the policy by it."""
+        return digest(self.model_dump(mode="json"))
+
+    def with_installed(self, tasks: Iterable[Task], models: Mapping[str, str]) -> ReleasePolicy:
+        """The same policy, knowing this site's own tasks and the measured digest of each model that it has."""
+        known = {task.name: (task.digest, task.metrics) for task in tasks}
+        return self._knowing(Installed(known, dict(models)))
+
+    def _knowing(self, installed: Installed | None) -> ReleasePolicy:
+        policy = self.model_copy()
+        policy._installed = installed
+        return policy
+
+    def checked(self) -> ReleasePolicy:
+        """The same policy, validated again: `model_copy(update=...)` and `model_construct` validate nothing.
+
+        Raises:
+            pydantic.ValidationError: a setting is out of bounds.
+        """
+        return ReleasePolicy.model_validate(self.model_dump())._knowing(self._installed)
+
+    def stricter(self, other: ReleasePolicy) -> ReleasePolicy:
+        """Allows what both allow, and nothing else."""
+        both = ReleasePolicy(
+            min_examples=max(self.min_examples, other.min_examples),
+            min_cell=max(self.min_cell, other.min_cell),
+            tasks=_both_approve(self.tasks, other.tasks),
+            models=_both_approve(self.models, other.models),
+            metrics=_both_name(self.metrics, other.metrics),
+            training=_both_allow(self.training, other.training),
+            adapters=_both_allow(self.adapters, other.adapters),
+            max_examples=_lower_limit(self.max_examples, other.max_examples),
+            max_new_tokens=min(self.max_new_tokens, other.max_new_tokens),
+        )
+        return both._knowing(self._installed)
+
+    def examples(self, task: TaskRef) -> int:
+        """How many examples of `task` to evaluate at most; 0: all."""
+        return _lower_limit(self.max_examples, task.max_examples)
+
+    def task_code(self, task: TaskRef) -> Code:
+        """OK where the very task that is installed here is asked for, approved, and within the limits."""
+        here = self._installed.tasks.get(task.name) if self._installed else None
+        if here is None or here[0] != task.digest or not _approves(self.tasks, task.name, task.digest):
+            return Code.TASK_NOT_APPROVED
+        return Code.OK if task.max_new_tokens <= self.max_new_tokens else Code.OVER_LIMIT
+
+    def model_code(self, model: ModelRef) -> Code:
+        """OK where the very model that is installed here is asked for and approved."""
+        here = self._installed.models.get(model.name) if self._installed else None
+        approved = here == model.digest and _approves(self.models, model.name, model.digest)
+        return Code.OK if approved else Code.MODEL_NOT_APPROVED
+
+    def metric_code(self, task: TaskRef, metric: str) -> Code:
+        """OK where the installed task names the metric and the policy allows it."""
+        here = self._installed.tasks.get(task.name) if self._installed else None
+        named = here is not None and metric in here[1]
+        return Code.OK if named and (self.metrics == "all" or metric in self.metrics) else Code.METRIC_NOT_ALLOWED
+
+    def cell_code(self, spec: RunSpec, cell: Cell) -> Code:
+        """OK where a site may evaluate this cell at all: its task and its model are approved."""
+        tasks = [task for task in spec.tasks if task.name == cell.task]
+        models = [model for model in spec.models if model.name == cell.model]
+        if len(tasks) != 1 or len(models) != 1:
+            return Code.BAD_REQUEST
+        task = self.task_code(tasks[0])
+        return task if task is not Code.OK else self.model_code(models[0])
+
+    def slot_code(self, spec: RunSpec, slot: Slot) -> Code:
+        """OK where the slot's cells are approved and its metric is allowed for their tasks."""
+        metric = slot.key[1] if slot.metric is not None else slot.key[-2]
+        for cell in (part for part in slot.key if isinstance(part, Cell)):
+            for code in (self.cell_code(spec, cell), self.metric_code(spec.task(cell.task), str(metric))):
+                if code is not Code.OK:
+                    return code
+        return Code.OK
+
+    def training_code(self, request: Request) -> Code:
+        """OK where the site may train as asked: its policy allows training, the model and every task of the run."""
+        spec = request.spec
+        if self.training != "allow":
+            return Code.TRAINING_DENIED
+        models = [model for model in spec.models if model.name == spec.trained_model]
+        if request.action != "work" or not request.train or len(models) != 1:
+            return Code.BAD_REQUEST
+        verdicts = [self.model_code(models[0]), *(self.task_code(task) for task in spec.tasks)]
+        return next((code for code in verdicts if code is not Code.OK), Code.OK)
+
+    def adapter_code(self, request: Request) -> Code:
+        """OK where an adapter trained for `request` may leave."""
+        code = self.training_code(request)
+        return Code.ADAPTER_DENIED if code is Code.OK and self.adapters != "allow" else code
+
+
+def _approves(approved: Approved, name: str, wanted: str) -> bool:
+    entry = approved if isinstance(approved, str) else approved.get(name)
+    return entry in (INSTALLED, wanted)
+
+
+def _both_approve(left: Approved, right: Approved) -> Approved:
+    if isinstance(left, str):
+        return right
+    if isinstance(right, str):
+        return left
+    shared: dict[str, str] = {}
+    for name in left.keys() & right.keys():
+        entries = {left[name], right[name]} - {INSTALLED}
+        if len(entries) < 2:
+            shared[name] = entries.pop() if entries else INSTALLED
+    return shared
+
+
+def _both_name(left: Any, right: Any) -> Any:
+    if left == "all":
+        return right
+    return left if right == "all" else tuple(name for name in left if name in right)
+
+
+def _both_allow(left: Verdict, right: Verdict) -> Verdict:
+    return "allow" if left == right == "allow" else "deny"
+
+
+def _lower_limit(left: int, right: int) -> int:
+    """The lower of two limits, where 0 is no limit."""
+    return min(left, right) if left and right else left or right

@@ -1,0 +1,110 @@
+"""Reading a site's policy: plain YAML, every fault at once, and no policy at all where anything is wrong."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from kommunbench.core.errors import Fault, PolicyError
+from kommunbench.core.registry import did_you_mean
+from kommunbench.core.spec import Code
+from kommunbench.release.policy import ReleasePolicy
+
+LARGEST = 64 * 1024
+"""Bytes; a policy is a page of text."""
+NOTHING_LEAVES = "until then nothing leaves this site"
+
+
+class NoPolicyError(PolicyError):
+    """The policy cannot be used, so nothing leaves; `code` is what the coordinator hears."""
+
+    def __init__(self, code: Code, *faults: Fault) -> None:
+        super().__init__(*faults)
+        self.code = code
+
+
+def read_policy(path: Path) -> ReleasePolicy:
+    """The policy in `path`.
+
+    Raises:
+        NoPolicyError: with code POLICY_MISSING where there is no such file, else POLICY_BROKEN with every fault of it.
+    """
+    if not path.is_file():
+        do = f"copy conf/site.yaml there and go through it; {NOTHING_LEAVES}"
+        raise NoPolicyError(Code.POLICY_MISSING, Fault("there is no policy", str(path), do))
+    try:
+        faults = list(_file_faults(path))
+        raw, lines = ({}, {}) if faults else _parse(path)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise NoPolicyError(Code.POLICY_BROKEN, Fault(_problem(error), where, f"mend it; {NOTHING_LEAVES}")) from None
+    except (OSError, UnicodeDecodeError):
+        raise NoPolicyError(
+            Code.POLICY_BROKEN, Fault("cannot be read as UTF-8", str(path), f"mend it; {NOTHING_LEAVES}")
+        ) from None
+    if faults:
+        raise NoPolicyError(Code.POLICY_BROKEN, *faults)
+    try:
+        return ReleasePolicy.model_validate(raw)
+    except ValidationError as error:
+        raise NoPolicyError(Code.POLICY_BROKEN, *_setting_faults(error, path, lines)) from None
+
+
+def _file_faults(path: Path) -> Iterator[Fault]:
+    about = path.stat()
+    if about.st_mode & stat.S_IWOTH:
+        yield Fault("anyone on this machine may write it", str(path), f"chmod o-w; {NOTHING_LEAVES}")
+    if about.st_size > LARGEST:
+        yield Fault(f"longer than {LARGEST} bytes", str(path), "a policy is a page; is it the right file?")
+
+
+def _parse(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """The settings, and the line that each stands on."""
+    loader = _Loader(path.read_text(encoding="utf-8"))
+    try:
+        node = loader.get_single_node()
+        if not isinstance(node, yaml.MappingNode):
+            raise yaml.constructor.ConstructorError(None, None, "not a mapping of settings")
+        lines = {key.value: key.start_mark.line + 1 for key, _ in node.value if isinstance(key, yaml.ScalarNode)}
+        return loader.construct_document(node), lines
+    finally:
+        loader.dispose()
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without aliases, and without the rule that the last of two equal keys wins."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.constructor.ConstructorError(
+                None, None, "aliases are not read", parent.start_mark if parent else None
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, "a setting is given twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    own = isinstance(error, yaml.constructor.ConstructorError)
+    return str(getattr(error, "problem", "")) if own else "not YAML"
+
+
+def _setting_faults(error: ValidationError, path: Path, lines: dict[str, int]) -> Iterator[Fault]:
+    for fault in error.errors(include_input=False, include_url=False):
+        setting = str(fault["loc"][0])
+        where = f"{path}:{lines[setting]}" if setting in lines else str(path)
+        unknown = fault["type"] == "extra_forbidden"
+        do = did_you_mean(setting, tuple(ReleasePolicy.model_fields)) if unknown else f"mend it; {NOTHING_LEAVES}"
+        yield Fault(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}", where, do)

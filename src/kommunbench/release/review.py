@@ -1,0 +1,245 @@
+"""The door itself: from what a site worked out to what may leave it. Both sides of the wire are in this file.
+
+    site:         answer --review--> Release --ledger--> bytes
+    coordinator:  bytes --unpack--> (key, code, numbers)
+
+Everything starts as zeros and a code; a number takes a zero's place only when every rule has said yes. Whatever raises
+in here turns the whole reply into zeros.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import astuple, fields
+from pathlib import Path
+
+import numpy as np
+
+from kommunbench.core.errors import Fault, FederationError
+from kommunbench.core.model import Adapter
+from kommunbench.core.spec import Answer, Code, Cost, Request, Slot
+from kommunbench.release.adapter import update_code
+from kommunbench.release.cells import Row, is_row, judge, within_bounds
+from kommunbench.release.ledger import Ledger
+from kommunbench.release.policy import ReleasePolicy
+from kommunbench.release.sealed import _SEAL, Contents, Int64s, Release
+
+log = logging.getLogger(__name__)
+
+COST_UNIT = Cost(
+    evaluate_ms=100,
+    train_ms=100,
+    examples=10,
+    prompt_tokens=1000,
+    new_tokens=1000,
+    train_examples=10,
+    train_steps=10,
+    train_tokens=1000,
+)
+"""Costs leave rounded to the nearest multiple of these (half to even)."""
+
+
+def let_out(
+    policy: ReleasePolicy, request: Request, answer: Answer, received_adapter: Adapter | None, ledger: Ledger
+) -> Release:
+    """The one way out of a site: review, then a ledger line on disk, then the Release.
+
+    Where the line cannot be written nothing leaves: the reply is `refuse(Code.INTERNAL)`, zeros and a code.
+    """
+    release = review(policy, request, answer, received_adapter)
+    try:
+        ledger.enter(release, request, policy)
+    except Exception as error:
+        _log("no ledger line, so nothing leaves", error)
+        return refuse(Code.INTERNAL, request)
+    return release
+
+
+def refuse(code: Code, request: Request | None = None, ledger: Ledger | None = None) -> Release:
+    """Zeros and one code for everything: what the outermost guard sends instead of an exception.
+
+    Args:
+        code: why. OK is no reason and becomes INTERNAL, as does anything that is not a Code.
+        request: gives the reply its layout; without it, or where it has none, the vectors are empty.
+        ledger: writes a line if it can. A refusal holds nothing, so it goes out even if the line cannot be written.
+    """
+    code = code if type(code) is Code and code is not Code.OK else Code.INTERNAL
+    slots = _slots(request)
+    values = (0,) * sum(slot.width for slot in slots)
+    release = Release(_SEAL, Contents(values, (code,) * len(slots), Cost(), code, code))
+    if ledger is not None and request is not None:
+        try:
+            ledger.enter(release, request, None)
+        except Exception as error:
+            _log("no ledger line for a refusal", error)
+    return release
+
+
+def review(policy: ReleasePolicy, request: Request, answer: Answer, received_adapter: Adapter | None) -> Release:
+    """What of `answer` may leave as the reply to `request`. Never raises: what goes wrong is a refusal of everything.
+
+    Args:
+        policy: the site's own, after `with_installed`; anything else counts as no policy.
+        received_adapter: what came with the request; the update must have its layout.
+    """
+    if type(policy) is not ReleasePolicy:
+        return refuse(Code.POLICY_MISSING, request)
+    try:
+        return _review(policy.checked(), request, answer, received_adapter)
+    except Exception as error:
+        _log("the door refused everything", error)
+        return refuse(Code.INTERNAL, request)
+
+
+def _review(policy: ReleasePolicy, request: Request, answer: Answer, received_adapter: Adapter | None) -> Release:
+    if type(answer) is not Answer:
+        return refuse(Code.INTERNAL, request)
+    slots = request.slots()
+    if len({slot.key for slot in slots}) != len(slots):
+        return refuse(Code.BAD_REQUEST, request)
+    codes: list[Code] = []
+    values: list[int] = []
+    for slot in slots:
+        code, row = _judge_slot(policy, request, slot, answer)
+        codes.append(code)
+        values.extend(row)
+    adapter_code = _judge_adapter(policy, request, answer, received_adapter)
+    adapter = answer.adapter if _trained(request, adapter_code) else None
+    something = Code.OK in codes or adapter is not None
+    cost = _rounded(answer.cost, hidden=Code.TOO_FEW_EXAMPLES in (*codes, adapter_code)) if something else Cost()
+    return Release(_SEAL, Contents(values, codes, cost, Code.OK, adapter_code, adapter or {}))
+
+
+def _judge_slot(policy: ReleasePolicy, request: Request, slot: Slot, answer: Answer) -> tuple[Code, Row]:
+    zeros = (0,) * slot.width
+    code = policy.slot_code(request.spec, slot)
+    if code is Code.OK:
+        code = _stated(answer.codes.get(slot.key, Code.OK))
+    if code is not Code.OK:
+        return code, zeros
+    value = answer.values.get(slot.key)
+    return (Code.NOT_AVAILABLE, zeros) if value is None else judge(policy, slot, value)
+
+
+def _judge_adapter(policy: ReleasePolicy, request: Request, answer: Answer, received: Adapter | None) -> Code:
+    if not request.train:
+        return Code.OK if answer.adapter is None else Code.ADAPTER_DENIED
+    code = policy.adapter_code(request)
+    if code is Code.OK:
+        code = _stated(answer.adapter_code)
+    if code is not Code.OK:
+        return code
+    if answer.adapter is None:
+        return Code.NOT_AVAILABLE
+    count = answer.cost.train_examples
+    if type(count) is not int or count < policy.min_examples:
+        return Code.TOO_FEW_EXAMPLES
+    return update_code(received, answer.adapter)
+
+
+def _trained(request: Request, code: Code) -> bool:
+    return request.train and code is Code.OK
+
+
+def _stated(code: object) -> Code:
+    """A code as the site's own work stated it; anything else is INTERNAL."""
+    return code if type(code) is Code else Code.INTERNAL
+
+
+def _rounded(cost: Cost, hidden: bool) -> Cost:
+    """Costs in coarse steps, and only times where a set was too small to show.
+
+    Examples and tokens of the whole reply, less those of the slots that are shown, would give the size of the set that
+    is not.
+    A cost that is no row of counts is left out.
+    """
+    if type(cost) is not Cost or not is_row(astuple(cost), len(fields(Cost))) or min(astuple(cost)) < 0:
+        return Cost()
+    if hidden:
+        cost = Cost(evaluate_ms=cost.evaluate_ms, train_ms=cost.train_ms)
+    pairs = zip(astuple(cost), astuple(COST_UNIT), strict=True)
+    return Cost(*(round(amount / unit) * unit for amount, unit in pairs))
+
+
+def unpack(request: Request, values: Int64s, codes: Int64s, cost: Int64s) -> list[tuple[tuple[object, ...], Code, Row]]:
+    """What a site's reply says: (slot's key, code, numbers), one for each slot of `request`, in its order.
+
+    The coordinator trusts nothing: lengths, types, codes, bounds, and zeros wherever a code is not OK.
+    Two empty vectors are the refusal of a site that could not read the request: an empty list.
+
+    Raises:
+        FederationError: the reply is not one that a door makes.
+    """
+    slots = request.slots()
+    unpack_cost(cost)
+    rows = _ints(values, "values")
+    stated = [_code(code) for code in _ints(codes, "codes")]
+    if not rows and not stated:
+        return []
+    if len(stated) != len(slots) or len(rows) != sum(slot.width for slot in slots):
+        raise _malformed("its vectors are not as long as the request's slots")
+    result: list[tuple[tuple[object, ...], Code, Row]] = []
+    start = 0
+    for slot, code in zip(slots, stated, strict=True):
+        row = tuple(rows[start : start + slot.width])
+        start += slot.width
+        if code is Code.OK and not (is_row(row, slot.width) and row[0] > 0 and within_bounds(slot, row)):
+            raise _malformed("a number is outside what its metric states")
+        if code is not Code.OK and any(row):
+            raise _malformed("a slot that is withheld has numbers")
+        result.append((slot.key, code, row))
+    return result
+
+
+def unpack_cost(cost: Int64s) -> Cost:
+    """The reply's cost. Raises FederationError where it is not a row of counts."""
+    row = _ints(cost, "cost")
+    if len(row) != len(fields(Cost)) or min(row) < 0:
+        raise _malformed("its cost is not a row of counts")
+    return Cost(*row)
+
+
+def unpack_status(status: Int64s) -> tuple[Code, Code]:
+    """The codes of the whole reply and of its adapter. Raises FederationError where they are not two codes."""
+    row = _ints(status, "status")
+    if len(row) != 2:
+        raise _malformed("its status is not two codes")
+    return _code(row[0]), _code(row[1])
+
+
+def _ints(vector: object, name: str) -> list[int]:
+    if not isinstance(vector, np.ndarray) or vector.dtype != np.dtype("<i8") or vector.ndim != 1:
+        raise _malformed(f"{name} is not a vector of int64")
+    return [int(entry) for entry in vector]
+
+
+def _code(number: int) -> Code:
+    try:
+        return Code(number)
+    except ValueError:
+        raise _malformed("a code is unknown") from None
+
+
+def _malformed(what: str) -> FederationError:
+    return FederationError(
+        Fault(f"a site's reply is malformed: {what}", do="its numbers are left out; compare versions")
+    )
+
+
+def _slots(request: Request | None) -> Sequence[Slot]:
+    try:
+        return () if request is None else request.slots()
+    except Exception as error:
+        _log("the request has no layout", error)
+        return ()
+
+
+def _log(what: str, error: BaseException) -> None:
+    """The place of a failure, never its message: an exception's text and even its class can quote an example."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = f"{Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else "unknown"
+    kind = type(error).__name__ if type(error).__module__ == "builtins" else "an error"
+    log.error("%s: %s at %s", what, kind, where)
