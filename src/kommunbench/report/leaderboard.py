@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from kommunbench.report.rows import Key, Leaderboard, PairRow, Row, RowKey, Standing
+from kommunbench.report.rows import Key, Leaderboard, PairRow, Row, Standing, row_key
 from kommunbench.report.versus import SIGNIFICANT
 
 System = tuple[str, str, str]
@@ -58,12 +58,12 @@ def _standings(ranked: Sequence[Row], tested: Tested) -> Iterable[Standing]:
     group, opener = 0, None
     for rank, row in enumerate(ranked, start=1):
         if row.value is None:
-            yield Standing(rank=rank, tie_group=None, row=key_of(row))
+            yield Standing(rank=rank, tie_group=None, row=row_key(row))
             continue
         if opener is None or _differ(opener, row, tested) is not False:
             group, opener = group + 1, row
         untested = row.low is None and not any(row.key in pair for pair in tested)
-        yield Standing(rank=rank, tie_group=None if untested else group, row=key_of(row))
+        yield Standing(rank=rank, tie_group=None if untested else group, row=row_key(row))
 
 
 def _differ(first: Row, second: Row, tested: Tested) -> bool | None:
@@ -73,8 +73,3 @@ def _differ(first: Row, second: Row, tested: Tested) -> bool | None:
     if first.low is None or first.high is None or second.low is None or second.high is None:
         return None
     return first.low > second.high or second.low > first.high
-
-
-def key_of(row: RowKey) -> RowKey:
-    """A row's key alone."""
-    return RowKey(**{name: getattr(row, name) for name in RowKey.model_fields})

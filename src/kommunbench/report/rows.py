@@ -209,3 +209,8 @@ class Report(_Frozen):
     def by_key(self) -> dict[Key, Row]:
         """Rows of test splits by `RowKey.key`."""
         return {row.key: row for row in self.rows}
+
+
+def row_key(row: RowKey) -> RowKey:
+    """A row's key alone."""
+    return RowKey(**{name: getattr(row, name) for name in RowKey.model_fields})
