@@ -3,7 +3,7 @@
 What a data-protection officer can check in this folder, in the order of reading:
 
 1. `policy.py`      what this site allows. Every default is the careful one; a run can only make it stricter.
-2. `policy_file.py` reading it from site.yaml. Absent or broken means that nothing leaves.
+2. `site_yaml.py` reading it from site.yaml. Absent or broken means that nothing leaves.
 3. `cells.py`       the rules on numbers: how many examples must stand behind one, and which small counts stay.
 4. `adapter.py`     the rules on trained weights, where the policy lets them leave at all.
 5. `review.py`      the door itself: goes through the reply slot by slot and makes the `Release`.
@@ -29,7 +29,7 @@ text.
 from kommunbench.release.adapter import update_code
 from kommunbench.release.ledger import Finding, Ledger, verify
 from kommunbench.release.policy import ReleasePolicy
-from kommunbench.release.policy_file import NoPolicyError, read_policy
+from kommunbench.release.site_yaml import NoPolicyError, read_policy
 from kommunbench.release.review import let_out, refuse, review, unpack, unpack_cost, unpack_status
 from kommunbench.release.sealed import Release, payload
 
