@@ -95,7 +95,7 @@ class PairRow(_Frozen):
     low_new_site: float | None
     high_new_site: float | None
     p: float | None = Field(ge=0, le=1, description="two-sided, against no difference")
-    p_holm: float | None = Field(ge=0, le=1, description="p adjusted by Holm over the run's declared pairs and seed")
+    p_holm: float | None = Field(ge=0, le=1, description="p by Holm over its family: group, seed, primary or not")
     n: int = Field(ge=0, description="examples compared")
     paired: bool = Field(description="the same examples were compared one by one")
     sites: int = Field(ge=0)
@@ -209,6 +209,10 @@ class Report(_Frozen):
     def by_key(self) -> dict[Key, Row]:
         """Rows of test splits by `RowKey.key`."""
         return {row.key: row for row in self.rows}
+
+    def row(self, key: RowKey) -> Row | None:
+        """The row of that key, if there is one."""
+        return self.by_key.get(key.key)
 
 
 def row_key(row: RowKey) -> RowKey:

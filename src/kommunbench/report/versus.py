@@ -31,7 +31,11 @@ class _Effect:
 def pair_rows(
     gathered: Gathered, roster: Sequence[RosterSite], declared: Iterable[Pair], primaries: Mapping[str, str]
 ) -> list[PairRow]:
-    """A row for every declared pair and group of sites, with Holm's p over the pairs of one group and seed."""
+    """A row for every declared pair and group of sites.
+
+    Holm's p is over a family: the declared pairs of one group of sites and one seed, those on primary measures apart
+    from the rest, so that what a run sets out to show is not drowned by what it looks at besides.
+    """
     found: list[PairRow] = []
     bare = (pair._replace(left=_bare(pair.left), right=_bare(pair.right)) for pair in declared)
     for pair in dict.fromkeys((*bare, *gathered.pairs)):
@@ -199,13 +203,14 @@ def _pair_row(pair: Pair, group: str, primary: bool, effect: _Effect | str) -> P
 
 
 def _adjusted(found: list[PairRow]) -> list[PairRow]:
-    families: dict[tuple[str, int], list[int]] = {}
+    families: dict[tuple[str, int, bool], list[int]] = {}
     for index, row in enumerate(found):
         if row.p is not None:
-            families.setdefault((row.left.site_group, max(row.left.seed, row.right.seed)), []).append(index)
-    for family in families.values():
-        adjusted = holm([found[index].p or 0.0 for index in family])
-        for index, p_holm in zip(family, adjusted, strict=True):
+            family = (row.left.site_group, max(row.left.seed, row.right.seed), row.primary)
+            families.setdefault(family, []).append(index)
+    for members in families.values():
+        adjusted = holm([found[index].p or 0.0 for index in members])
+        for index, p_holm in zip(members, adjusted, strict=True):
             row = found[index]
             found[index] = row.model_copy(update={"p_holm": p_holm, "better": _better(row, p_holm)})
     return found
