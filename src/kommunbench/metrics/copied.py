@@ -60,7 +60,11 @@ def fragments(answer: Sequence[str], original: Sequence[str]) -> list[int]:
         places[token].append(position)
     found, start = [], 0
     while start < len(answer):
-        longest = max((_shared(answer, start, original, place) for place in places.get(answer[start], ())), default=0)
+        longest = free = 0
+        for place in places.get(answer[start], ()):
+            if place >= free:  # the paper goes on after a match, not inside it
+                length = _shared(answer, start, original, place)
+                longest, free = max(longest, length), place + length
         if longest:
             found.append(longest)
         start += max(longest, 1)
