@@ -109,7 +109,7 @@ class Fillers:
         """A whole number of the pool, with two or three digits that matter, evenly spread over orders of magnitude."""
 
         def draw() -> int:
-            raw = low * (high / low) ** self.rng.random()
+            raw: float = low * (high / low) ** self.rng.random()
             zeros = max(0, len(str(int(raw))) - self.rng.choice((2, 3, 3)))
             unit = int("1" + "0" * zeros)
             return max(low, min(high, round(raw / unit) * unit))

@@ -32,7 +32,7 @@ _PAIRS = (
     ("På grund av ett ökat antal ansökningar föreligger kö till {thing}.",
      "Många söker {thing} just nu. Därför är det kö."),
     ("Besökare ombeds anmäla sig i receptionen på {site} senast kl. {time}.",
-     "Den som ska på besök ska gå till receptionen på {site} före klockan {time}."),
+     "Den som ska på besök ska gå till receptionen på {site} senast klockan {time}."),
     ("{Thing} omfattar maximalt {n} timmar per månad.", "Det går att få {thing} i {n} timmar varje månad."),
     ("Kontakt med {person} ska tas före den {date}.", "Hör av dig till {person} före den {date}."),
     ("Parkering vid {site} är tillåten i högst {n} minuter.", "Det går att stå med bilen vid {site} i {n} minuter."),

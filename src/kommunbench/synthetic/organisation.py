@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from kommunbench.core.example import Split
+from kommunbench.synthetic.fillers import Pool
 
 Kind = Literal["municipality", "region"]
+T = TypeVar("T")
 
 
 class _Frozen(BaseModel):
@@ -55,7 +57,7 @@ class Recipe(_Frozen):
         unanswerable_low, unanswerable_high: a house's share of questions that its guideline does not answer lies here.
         hard_share: rows with a trap: an exception, a negation, a second amount, a quotation that says the opposite.
         test_only_templates: share of every list of templates that only test splits may use.
-        rows_per_group: rows about one case or guideline; they stay in one split.
+        questions_per_guideline: rows about one guideline; they stay in one split.
     """
 
     own_style: float = Field(1.0, ge=0, le=1)
@@ -64,7 +66,7 @@ class Recipe(_Frozen):
     unanswerable_high: float = Field(0.45, ge=0, le=1)
     hard_share: float = Field(0.35, ge=0, le=1)
     test_only_templates: float = Field(0.2, ge=0, lt=1)
-    rows_per_group: int = Field(2, ge=1, le=20)
+    questions_per_guideline: int = Field(2, ge=1, le=20)
 
 
 class Generator(Protocol):
@@ -80,3 +82,14 @@ class Generator(Protocol):
 def source(*parts: object) -> random.Random:
     """A random source that depends on `parts` alone: the same on every machine and in every order of calls."""
     return random.Random("/".join(map(str, parts)))  # noqa: S311 (data, not secrets)
+
+
+def pool(split: Split) -> Pool:
+    """Whose fillers a split draws from: test has its own."""
+    return "test" if split == "test" else "local"
+
+
+def open_to(options: tuple[T, ...], split: Split, recipe: Recipe) -> tuple[T, ...]:
+    """The templates that `split` may use: the last ones of every list of three or more are for test splits only."""
+    held = max(1, round(len(options) * recipe.test_only_templates)) if recipe.test_only_templates else 0
+    return options if split == "test" or len(options) < 3 else options[: len(options) - held]

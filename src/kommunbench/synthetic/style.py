@@ -1,0 +1,134 @@
+"""An organisation's house style: its words, its forms of dates and numbers, and the manner of each task's texts.
+
+A style follows from (name, kind, seed, recipe) alone. It shows in the texts themselves (headings, terms, forms), so a
+model that has learned how houses write can tell from a new text which manner it asks for.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from kommunbench.synthetic.fillers import Fillers, long_date, spaced
+from kommunbench.synthetic.organisation import Organisation, Recipe, source
+from kommunbench.synthetic.phrases import words
+
+PERSONS = {
+    "municipality": words("brukaren omsorgstagaren kunden hyresgästen klienten boendegästen"),
+    "region": words("patienten vårdtagaren besökaren vårdgästen"),
+}
+STAFF = {
+    "municipality": words("omsorgspersonalen medarbetaren undersköterskan hemtjänstteamet vårdbiträdet"),
+    "region": words("vårdpersonalen sjuksköterskan vårdteamet mottagningsteamet"),
+}
+CHIEFS = {
+    "municipality": words("enhetschefen arbetsledaren gruppledaren samordnaren områdeschefen"),
+    "region": words("avdelningschefen vårdenhetschefen teamledaren verksamhetschefen sektionsledaren"),
+}
+BOARDS = {
+    "municipality": words("nämnden utskottet kommunstyrelsen socialnämnden beredningen"),
+    "region": words("regionstyrelsen vårdutskottet delegationen driftnämnden patientnämnden"),
+}
+DATE_FORMS = ("den {long}", "{iso}", "{day}/{month} {year}", "den {day}.{month}.{year}")
+MONEY_FORMS = ("{spaced} kronor", "{spaced} kr", "{thousands} tkr", "{spaced} SEK")
+DIARY_FORMS = (
+    "{unit} {year}-{number:04d}",
+    "{unit}-{year}/{number:05d}",
+    "{year}/{number}",
+    "dnr {number}-{short:02d}",
+)
+MANNERS = 6
+"""Every task knows so many manners of writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How one organisation writes. `manners` picks, for each task, one of its six manners."""
+
+    person: str
+    staff: str
+    chief: str
+    board: str
+    date_form: str
+    money_form: str
+    diary_form: str
+    diary_unit: str
+    proposal_first: bool
+    unanswerable: float
+    manners: dict[str, int]
+
+    def date(self, day: datetime.date) -> str:
+        """A date as the house writes it."""
+        return self.date_form.format(
+            long=long_date(day), iso=day.isoformat(), day=day.day, month=day.month, year=day.year
+        )
+
+    def money(self, kronor: int) -> str:
+        """An amount as the house writes it: '12 500 kronor', '12,5 tkr'."""
+        thousands = f"{kronor / 1000:.3f}".rstrip("0").rstrip(".").replace(".", ",")
+        whole, _, rest = thousands.partition(",")
+        grouped = spaced(int(whole)) + ("," + rest if rest else "")
+        return self.money_form.format(spaced=spaced(kronor), thousands=grouped)
+
+    def diary_number(self, serial: tuple[int, int]) -> str:
+        """A diary number as the house writes it: 'SN 2024-0137'."""
+        year, number = serial
+        return self.diary_form.format(unit=self.diary_unit, year=year, short=year % 100, number=number)
+
+    def values(self, fillers: Fillers) -> dict[str, str]:
+        """The house's words and fresh fillers, by the letters that templates use."""
+        day, other = sorted(fillers.date() for _ in range(2))
+        terms = {"p": self.person, "s": self.staff, "c": self.chief, "b": self.board}
+        return {
+            **terms,
+            **{key.upper(): word.capitalize() for key, word in terms.items()},
+            "date": self.date(other),
+            "earlier": self.date(day),
+            "money": self.money(fillers.number(20_000, 9_000_000)),
+            "money2": self.money(fillers.number(20_000, 9_000_000)),
+            "fee": spaced(fillers.number(100, 3_000)) + " kronor",
+            "diary": self.diary_number(fillers.serial()),
+            "place": fillers.place(),
+            "place2": fillers.place(),
+            "street": fillers.street(),
+            "who": fillers.person(),
+            "who2": fillers.person(),
+            "phone": fillers.phone(),
+            "time": fillers.time(),
+            "n": str(fillers.rng.randint(2, 40)),
+        }
+
+
+def style_of(organisation: Organisation, seed: int, recipe: Recipe) -> Style:
+    """The organisation's style. A matter where it has no own way (`own_style`) follows the first of its kind."""
+    kind = organisation.kind
+
+    def pick(matter: str, options: tuple[str, ...]) -> str:
+        rng = source("style", seed, organisation.name, matter)
+        return rng.choice(options) if rng.random() < recipe.own_style else options[0]
+
+    spread = source("style", seed, organisation.name, "unanswerable").random()
+    low, high = recipe.unanswerable_low, recipe.unanswerable_high
+    return Style(
+        person=pick("person", PERSONS[kind]),
+        staff=pick("staff", STAFF[kind]),
+        chief=pick("chief", CHIEFS[kind]),
+        board=pick("board", BOARDS[kind]),
+        date_form=pick("date", DATE_FORMS),
+        money_form=pick("money", MONEY_FORMS),
+        diary_form=pick("diary", DIARY_FORMS),
+        diary_unit=pick("diary unit", words("KS SN ON VN RS HSN")),
+        proposal_first=pick("order", ("", "first")) == "first",
+        unanswerable=low + (high - low) * spread,
+        manners={
+            task: int(pick(f"manner of {task}", tuple(map(str, range(MANNERS)))))
+            for task in ("summarization", "guideline_qa", "lattlast")
+        },
+    )
+
+
+def favourites(organisation: Organisation, seed: int, recipe: Recipe, matter: str, count: int) -> list[float]:
+    """Weights of `count` subjects: even at focus 0; at 1 a third of them hold nearly everything."""
+    rng = source("subjects", seed, organisation.name, matter)
+    sharpness = 4 * recipe.subject_focus
+    return [rng.random() ** sharpness + 0.05 for _ in range(count)]
