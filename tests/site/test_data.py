@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 
 from kommunbench.core.errors import DataError, Fault
+from kommunbench.core.example import SPLITS
 from kommunbench.core.task import Task, load_task
-from kommunbench.site.data import FolderSource, SiteData, TaskData, from_rows, read_examples
+from kommunbench.site.data import SiteData, TaskData, from_rows, read_examples
 from kommunbench.site.rows import MAX_CHARACTERS
+from kommunbench.site.sources import FolderSource
 
 CANARY = "KanariefågelnÅsa"
 SUMMARIZATION = load_task("summarization")
@@ -339,6 +341,17 @@ class TestSiteData:
         before = site.split(SUMMARIZATION, "test")
         path.unlink()
         assert site.split(SUMMARIZATION, "test") == before != ()
+
+    def test_reading_for_a_run_logs_each_fault_once_and_counts(
+        self, write: Write, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        path = write(good(1), "{", good(3, split="?"))
+        site = SiteData(FolderSource(path.parent, "lovvik"))
+        for split in SPLITS:
+            site.split(SUMMARIZATION, split)
+        faults = read(path).faults
+        assert len(faults) == 2
+        assert caplog.messages == [*map(str, faults), "summarization: 2 lines left out, 1 examples used"]
 
     def test_one_task_in_two_files_is_a_fault(self, write: Write) -> None:
         path = write(good(1))

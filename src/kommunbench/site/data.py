@@ -11,6 +11,7 @@ number and counted, and the good ones are used; a file that is empty or not UTF-
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +21,14 @@ from kommunbench.core.digests import canonical, digest
 from kommunbench.core.errors import DataError, Fault
 from kommunbench.core.example import SPLITS, Example, Split
 from kommunbench.core.task import Task
-from kommunbench.site.files import SUFFIXES, RawFile, read_file
+from kommunbench.site.files import RawFile, read_file
 from kommunbench.site.rows import Row, check_rows
 from kommunbench.site.splits import default_key, group_of, settle
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+log = logging.getLogger("kommunbench.site")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,29 +103,6 @@ class Source(Protocol):
         """The task's examples, or None where the site has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class FolderSource:
-    """A site's folder with a file a task.
-
-    Args:
-        folder: holds `<task>.jsonl`, `.csv` or `.parquet`.
-        site: the site's name.
-        key: of the hash that splits; by default made of the site's name.
-    """
-
-    folder: Path
-    site: str
-    key: bytes = b""
-
-    def read(self, task: Task) -> TaskData | None:
-        """The file's examples, or None where there is none. Raises DataError where the task has two files."""
-        paths = [path for suffix in SUFFIXES if (path := self.folder / f"{task.name}{suffix}").is_file()]
-        if len(paths) > 1:
-            names = ", ".join(path.name for path in paths)
-            raise DataError(Fault(f"one task in several files: {names}", str(self.folder), "keep one of them"))
-        return read_examples(paths[0], task, self.site, self.key) if paths else None
-
-
 class SiteData:
     """Everything that a site has, read once a task."""
 
@@ -134,9 +114,14 @@ class SiteData:
         return f"SiteData({self.source.site})"
 
     def read(self, task: Task) -> TaskData | None:
-        """The task's data with its faults, or None where the site has none."""
+        """The task's data with its faults, or None where the site has none. Faults are logged once."""
         if task.digest not in self._tasks:
-            self._tasks[task.digest] = self.source.read(task)
+            data = self._tasks[task.digest] = self.source.read(task)
+            if data is not None and not data.refused:
+                for fault in data.faults:
+                    log.warning("%s", fault)
+                if data.skipped:
+                    log.warning("%s: %d lines left out, %d examples used", task.name, data.skipped, len(data))
         return self._tasks[task.digest]
 
     def split(self, task: Task, split: Split) -> tuple[Example, ...]:
