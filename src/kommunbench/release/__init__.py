@@ -5,10 +5,11 @@ What a data-protection officer can check in this folder, in the order of reading
 1. `policy.py`      what this site allows. Every default is the careful one; a run can only make it stricter.
 2. `site_yaml.py` reading it from site.yaml. Absent or broken means that nothing leaves.
 3. `cells.py`       the rules on numbers: how many examples must stand behind one, and which small counts stay.
-4. `adapter.py`     the rules on trained weights, where the policy lets them leave at all.
-5. `review.py`      the door itself: goes through the reply slot by slot and makes the `Release`.
-6. `sealed.py`      what a Release is, and the exact bytes that leave.
-7. `ledger.py`      the line that is written before those bytes leave, and how to see that nobody changed it.
+4. `past.py`        what has left before, so that it cannot be subtracted from what leaves now.
+5. `adapter.py`     the rules on trained weights, where the policy lets them leave at all.
+6. `review.py`      the door itself: goes through the reply slot by slot and makes the `Release`.
+7. `sealed.py`      what a Release is, and the exact bytes that leave.
+8. `ledger.py`      the line that is written before those bytes leave, and how to see that nobody changed it.
 
 How it works. The coordinator sends names, digests and numbers. From them the site and the coordinator work out, each
 for itself, the same list of places ("slots"), one for each metric of each model on each task, with so many integers
@@ -20,18 +21,18 @@ every number is a whole number within the bounds that its metric states. Trained
 When anything goes wrong in here, the reply is all zeros and the code INTERNAL. No message, name or trace of an
 exception leaves; the site's own log gets the place in the code and not the message, which could quote an example.
 
-What is not promised. Sums over at least `min_examples` examples do leave, exact. Two runs on sets that differ by a few
-examples can be subtracted; the time that a reply takes can be measured; that the installed code is ours is for
-municipal IT to see to, and Python cannot hold against code that is already running inside. Trained weights can remember
-text.
+What is not promised. Sums over at least `min_examples` examples do leave, exact. Sets of the same size that differ in
+single examples are not told apart, so what an exchanged example did to a sum can be seen; the time that a reply takes
+can be measured; how many rows could not be scored leaves as it is. That the installed code is ours is for municipal IT
+to see to: Python cannot hold against code that already runs inside. Trained weights can remember text.
 """
 
 from kommunbench.release.adapter import update_code
 from kommunbench.release.ledger import Finding, Ledger, verify
 from kommunbench.release.policy import ReleasePolicy
-from kommunbench.release.site_yaml import NoPolicyError, read_policy
 from kommunbench.release.review import let_out, refuse, review, unpack, unpack_cost, unpack_status
 from kommunbench.release.sealed import Release, payload
+from kommunbench.release.site_yaml import NoPolicyError, read_policy
 
 __all__ = [
     "Finding",

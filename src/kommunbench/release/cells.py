@@ -6,6 +6,7 @@ Both sides use them: the site before a number leaves, the coordinator (`within_b
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeGuard
 
 from kommunbench.core.metric import INT64_MAX
 from kommunbench.core.spec import Code, Slot
@@ -14,7 +15,7 @@ from kommunbench.release.policy import ReleasePolicy
 Row = tuple[int, ...]
 
 
-def is_row(value: object, width: int) -> bool:
+def is_row(value: object, width: int) -> TypeGuard[Row]:
     """A plain tuple of exactly `width` plain ints that fit in 64 bits with a sign.
 
     `type() is` and not `isinstance`: a subclass of tuple or int can answer differently each time it is asked, True is
@@ -61,26 +62,18 @@ def hidden_counts(slot: Slot, row: Row) -> Iterable[int]:
         yield n - sum(row[index] for index in once)
 
 
-def judge(policy: ReleasePolicy, slot: Slot, value: object) -> tuple[Code, Row]:
-    """The slot's code, and its numbers where that is OK, else zeros.
+def row_code(policy: ReleasePolicy, slot: Slot, value: object) -> Code:
+    """OK where `value` is exactly the row that the slot asks for and no rule of the policy holds it back.
 
-    Whatever is not exactly the row that the slot asks for is a fault of our own (INTERNAL): nothing is mended on the
-    way out.
+    What is not that row is a fault of our own (INTERNAL): nothing is mended on the way out.
     """
-    zeros = (0,) * slot.width
-    if not is_row(value, slot.width) or not within_bounds(slot, value):  # type: ignore[arg-type]
-        return Code.INTERNAL, zeros
-    row: Row = value  # type: ignore[assignment]
-    code = _objection(policy, slot, row)
-    return code, row if code is Code.OK else zeros
-
-
-def _objection(policy: ReleasePolicy, slot: Slot, row: Row) -> Code:
-    if row[0] < policy.min_examples:
+    if not is_row(value, slot.width) or not within_bounds(slot, value):
+        return Code.INTERNAL
+    n, other = value[:2]
+    if n < policy.min_examples:
         return Code.TOO_FEW_EXAMPLES
-    seen = row[0] + (row[1] if slot.metric is not None else 0)
+    seen = n if slot.metric is None else n + other
     if policy.max_examples and seen > policy.max_examples:
         return Code.OVER_LIMIT
-    if any(0 < count < policy.min_cell for count in hidden_counts(slot, row)):
-        return Code.SMALL_CELL
-    return Code.OK
+    small = any(0 < count < policy.min_cell for count in hidden_counts(slot, value))
+    return Code.SMALL_CELL if small else Code.OK

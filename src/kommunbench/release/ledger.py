@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 from kommunbench.core.digests import canonical, digest
 from kommunbench.core.spec import Code, Request
+from kommunbench.release.past import sets_of
 from kommunbench.release.policy import ReleasePolicy
 from kommunbench.release.sealed import Release
 
@@ -101,12 +102,25 @@ def describe(release: Release, request: Request, policy: ReleasePolicy | None) -
         "others": asked - len(approved["tasks"]) - len(approved["models"]),
         "code": release.code.name,
         "released": codes.pop(Code.OK.name, 0),
+        "sets": _sets(release, request),
         "withheld": dict(codes),
         "adapter": release.adapter_code.name if request.train else "",
         "payload": release.digest,
         "bytes": len(release.payload()),
         "policy": policy.digest if policy else "",
     }
+
+
+def _sets(release: Release, request: Request) -> dict[str, list[int]]:
+    """How many scored examples stand behind each metric that leaves; `Past` reads it again."""
+    sizes: dict[str, set[int]] = {}
+    start = 0
+    for slot, code in zip(request.slots() if len(release.codes) else (), release.codes, strict=True):
+        if code == Code.OK and slot.metric is not None:
+            for name in sets_of(slot):
+                sizes.setdefault(name, set()).add(int(release.values[start]))
+        start += slot.width
+    return {name: sorted(found) for name, found in sizes.items()}
 
 
 def _approved(request: Request, policy: ReleasePolicy | None) -> dict[str, set[str]]:

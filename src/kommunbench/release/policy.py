@@ -43,6 +43,9 @@ class ReleasePolicy(BaseModel):
 
     min_examples: Whole = Field(10, ge=1, description="fewest scored examples behind any number or adapter that leaves")
     min_cell: Whole = Field(5, ge=1, description="counts of a kind of example between 1 and this, exclusive, stay")
+    min_difference: Whole = Field(
+        10, ge=1, description="sets of two runs are equal or differ by at least so many examples; 1: no rule"
+    )
     tasks: Approved = INSTALLED
     models: Approved = INSTALLED
     metrics: Literal["all"] | tuple[str, ...] = "all"
@@ -81,6 +84,7 @@ class ReleasePolicy(BaseModel):
         both = ReleasePolicy(
             min_examples=max(self.min_examples, other.min_examples),
             min_cell=max(self.min_cell, other.min_cell),
+            min_difference=max(self.min_difference, other.min_difference),
             tasks=_both_approve(self.tasks, other.tasks),
             models=_both_approve(self.models, other.models),
             metrics=_both_name(self.metrics, other.metrics),

@@ -10,7 +10,7 @@ in here turns the whole reply into zeros.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from kommunbench.core.errors import Fault, FederationError
 from kommunbench.core.model import Adapter
 from kommunbench.core.spec import Answer, Code, Cost, Request, Slot
 from kommunbench.release.adapter import update_code
-from kommunbench.release.cells import Row, is_row, judge, within_bounds
+from kommunbench.release.cells import Row, is_row, row_code, within_bounds
 from kommunbench.release.ledger import Ledger
+from kommunbench.release.past import Past
 from kommunbench.release.policy import ReleasePolicy
 from kommunbench.release.sealed import _SEAL, Contents, Int64s, Release
 
@@ -45,10 +46,11 @@ def let_out(
 ) -> Release:
     """The one way out of a site: review, then a ledger line on disk, then the Release.
 
-    Where the line cannot be written nothing leaves: the reply is `refuse(Code.INTERNAL)`, zeros and a code.
+    Where the ledger cannot be read or the line not written nothing leaves: the reply is `refuse(Code.INTERNAL)`.
     """
-    release = review(policy, request, answer, received_adapter)
     try:
+        past = Past.of(ledger.entries(), request.spec.digest)
+        release = review(policy, request, answer, received_adapter, past)
         ledger.enter(release, request, policy)
     except Exception as error:
         _log("no ledger line, so nothing leaves", error)
@@ -76,23 +78,28 @@ def refuse(code: Code, request: Request | None = None, ledger: Ledger | None = N
     return release
 
 
-def review(policy: ReleasePolicy, request: Request, answer: Answer, received_adapter: Adapter | None) -> Release:
+def review(
+    policy: ReleasePolicy, request: Request, answer: Answer, received_adapter: Adapter | None, past: Past | None = None
+) -> Release:
     """What of `answer` may leave as the reply to `request`. Never raises: what goes wrong is a refusal of everything.
 
     Args:
         policy: the site's own, after `with_installed`; anything else counts as no policy.
         received_adapter: what came with the request; the update must have its layout.
+        past: what has left before; without it no closing sum leaves.
     """
     if type(policy) is not ReleasePolicy:
         return refuse(Code.POLICY_MISSING, request)
     try:
-        return _review(policy.checked(), request, answer, received_adapter)
+        return _review(policy.checked(), request, answer, received_adapter, past or Past())
     except Exception as error:
         _log("the door refused everything", error)
         return refuse(Code.INTERNAL, request)
 
 
-def _review(policy: ReleasePolicy, request: Request, answer: Answer, received_adapter: Adapter | None) -> Release:
+def _review(
+    policy: ReleasePolicy, request: Request, answer: Answer, received_adapter: Adapter | None, past: Past
+) -> Release:
     if type(answer) is not Answer:
         return refuse(Code.INTERNAL, request)
     slots = request.slots()
@@ -101,45 +108,49 @@ def _review(policy: ReleasePolicy, request: Request, answer: Answer, received_ad
     codes: list[Code] = []
     values: list[int] = []
     for slot in slots:
-        code, row = _judge_slot(policy, request, slot, answer)
+        value = answer.values.get(slot.key)
+        code = _first_no(_slot_verdicts(policy, request, answer, slot, value, past))
         codes.append(code)
-        values.extend(row)
-    adapter_code = _judge_adapter(policy, request, answer, received_adapter)
-    adapter = answer.adapter if _trained(request, adapter_code) else None
-    something = Code.OK in codes or adapter is not None
-    cost = _rounded(answer.cost, hidden=Code.TOO_FEW_EXAMPLES in (*codes, adapter_code)) if something else Cost()
+        values.extend(value if code is Code.OK and value is not None else (0,) * slot.width)
+    adapter = answer.adapter
+    adapter_code = _first_no(_adapter_verdicts(policy, request, answer, adapter, received_adapter))
+    adapter = adapter if adapter_code is Code.OK else None
+    left = Code.OK in codes or adapter is not None
+    cost = _rounded(answer.cost, hidden=Code.TOO_FEW_EXAMPLES in (*codes, adapter_code)) if left else Cost()
     return Release(_SEAL, Contents(values, codes, cost, Code.OK, adapter_code, adapter or {}))
 
 
-def _judge_slot(policy: ReleasePolicy, request: Request, slot: Slot, answer: Answer) -> tuple[Code, Row]:
-    zeros = (0,) * slot.width
-    code = policy.slot_code(request.spec, slot)
-    if code is Code.OK:
-        code = _stated(answer.codes.get(slot.key, Code.OK))
-    if code is not Code.OK:
-        return code, zeros
-    value = answer.values.get(slot.key)
-    return (Code.NOT_AVAILABLE, zeros) if value is None else judge(policy, slot, value)
+def _slot_verdicts(
+    policy: ReleasePolicy, request: Request, answer: Answer, slot: Slot, value: object, past: Past
+) -> Iterator[Code]:
+    """Every rule on one slot, in order; a later one may rely on the earlier ones having said OK."""
+    yield policy.slot_code(request.spec, slot)
+    yield _stated(answer.codes.get(slot.key, Code.OK))
+    if value is None:
+        yield Code.NOT_AVAILABLE
+    yield row_code(policy, slot, value)
+    yield past.code(policy, slot, value[0])  # type: ignore[index]
 
 
-def _judge_adapter(policy: ReleasePolicy, request: Request, answer: Answer, received: Adapter | None) -> Code:
+def _adapter_verdicts(
+    policy: ReleasePolicy, request: Request, answer: Answer, adapter: object, received: Adapter | None
+) -> Iterator[Code]:
+    """Every rule on the trained weights, in order. Where none were asked for there are none, and that is OK."""
     if not request.train:
-        return Code.OK if answer.adapter is None else Code.ADAPTER_DENIED
-    code = policy.adapter_code(request)
-    if code is Code.OK:
-        code = _stated(answer.adapter_code)
-    if code is not Code.OK:
-        return code
-    if answer.adapter is None:
-        return Code.NOT_AVAILABLE
+        yield Code.OK if adapter is None else Code.ADAPTER_DENIED
+        return
+    yield policy.adapter_code(request)
+    yield _stated(answer.adapter_code)
+    if adapter is None:
+        yield Code.NOT_AVAILABLE
     count = answer.cost.train_examples
-    if type(count) is not int or count < policy.min_examples:
-        return Code.TOO_FEW_EXAMPLES
-    return update_code(received, answer.adapter)
+    yield Code.OK if type(count) is int and count >= policy.min_examples else Code.TOO_FEW_EXAMPLES
+    yield update_code(received, adapter)
 
 
-def _trained(request: Request, code: Code) -> bool:
-    return request.train and code is Code.OK
+def _first_no(verdicts: Iterator[Code]) -> Code:
+    """The first that is not OK; later rules are not asked."""
+    return next((code for code in verdicts if code is not Code.OK), Code.OK)
 
 
 def _stated(code: object) -> Code:

@@ -1,0 +1,65 @@
+"""What this site has let out before, as its ledger tells it: the door's only memory.
+
+Two things need one. A closing sum may leave only where the tally behind it did, in the same run: it has no support
+counts of its own to check. And two runs on sets of examples that differ by a few can be subtracted from each other, so
+the sets' sizes of earlier runs count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kommunbench.core.spec import Cell, Code, Slot
+from kommunbench.release.policy import ReleasePolicy
+
+Sizes = Mapping[str, frozenset[int]]
+"""Numbers of scored examples by the names of `sets_of`."""
+
+
+def sets_of(slot: Slot) -> list[str]:
+    """The sets of examples that a slot sums over, as `task/split/metric`: one, or two for a pair.
+
+    What a metric can score does not depend on the answer, so a set is the same for every model, prompt and round.
+    """
+    metric = slot.key[1] if slot.metric is not None else slot.key[-2]
+    return [f"{cell.task}/{cell.split}/{metric}" for cell in slot.key if isinstance(cell, Cell)]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Sizes of the sets behind what has left.
+
+    Args:
+        here: in the run at hand.
+        elsewhere: in other runs.
+    """
+
+    here: Sizes = field(default_factory=dict)
+    elsewhere: Sizes = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, entries: Iterable[Mapping[str, Any]], spec: str) -> Past:
+        """From a ledger's lines; `spec` is the digest of the run at hand."""
+        here: dict[str, frozenset[int]] = {}
+        elsewhere: dict[str, frozenset[int]] = {}
+        for entry in entries:
+            sizes = here if entry.get("spec") == spec else elsewhere
+            for name, found in entry.get("sets", {}).items():
+                sizes[name] = sizes.get(name, frozenset()) | frozenset(found)
+        return cls(here, elsewhere)
+
+    def code(self, policy: ReleasePolicy, slot: Slot, n: int) -> Code:
+        """SMALL_CELL where a sum over `n` examples and one that left before would give a few away by subtraction.
+
+        A tally is held against other runs (`min_difference`), a closing sum against the tallies of this one
+        (`min_cell`); NOT_AVAILABLE for a closing sum whose tally has not left in this run.
+        """
+        sets = sets_of(slot)
+        if slot.metric is None and any(name not in self.here for name in sets):
+            return Code.NOT_AVAILABLE
+        before = self.here if slot.metric is None else self.elsewhere
+        few = policy.min_cell if slot.metric is None else policy.min_difference
+        distances = [abs(n - other) for name in sets for other in before.get(name, ())]
+        return Code.SMALL_CELL if any(0 < distance < few for distance in distances) else Code.OK
