@@ -6,7 +6,8 @@
     ├── TaskError               4   a task is unknown, malformed or not the one approved
     ├── ModelError              5   a model is unknown, incomplete or cannot do what is asked
     ├── PolicyError             6   a site's policy is absent, broken, or says no
-    └── FederationError         7   the roster, the quorum or the engine failed
+    ├── FederationError         7   the roster, the quorum or the engine failed
+    └── TrackingError           8   MLflow cannot be reached or refuses; the run's own files are untouched
 
 An interrupted run exits with 130. No message ever quotes the text of an example: a fault says what is wrong, where
 (file and line) and what to do.
@@ -89,3 +90,9 @@ class FederationError(KommunbenchError):
     """The roster, the quorum or the engine failed."""
 
     exit_code = 7
+
+
+class TrackingError(KommunbenchError):
+    """MLflow cannot be reached or refuses; the run's own files are untouched, so logging can be tried again."""
+
+    exit_code = 8
