@@ -86,6 +86,15 @@ class TrainSettings(BaseModel):
     precision: Literal["float32", "bfloat16"] = "bfloat16"
 
 
+class StrategySettings(BaseModel):
+    """How adapters are aggregated; conf/strategy/<name>.yaml. `options` are the Flower strategy's own arguments."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    name: Literal["none", "fedavg", "fedprox", "fedavgm", "fedadam", "fedyogi", "median", "trimmed_mean", "krum"]
+    proximal_mu: float = Field(0.0, ge=0, description="FedProx: each site's pull toward the round's start")
+    options: dict[str, float | int] = Field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Training:
     """What one round of training at a site gave: the new weights and what they cost."""

@@ -1,10 +1,10 @@
 """What the coordinator needs to go on after it was stopped: one folder a moment, safetensors and a manifest.
 
-    checkpoints/<moment>/adapter.safetensors   the adapter that the moment starts from
-    checkpoints/<moment>/strategy.safetensors  what the strategy remembers at that point
-    checkpoints/<moment>/updates/<site>.safetensors  adapters received so far; removed when the round closes
-    checkpoints/<moment>/manifest.json         digests of the two files above, written last: without it there is nothing
-    checkpoints/close                          digest of the closing request: new totals ask every site anew
+checkpoints/<moment>/adapter.safetensors   the adapter that the moment starts from
+checkpoints/<moment>/strategy.safetensors  what the strategy remembers at that point
+checkpoints/<moment>/updates/<site>.safetensors  adapters received so far; removed when the round closes
+checkpoints/<moment>/manifest.json         digests of the two files above, written last: without it there is nothing
+checkpoints/close                          digest of the closing request: new totals ask every site anew
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from safetensors.numpy import load, save
 
 from kommunbench.core.digests import digest_bytes
-from kommunbench.core.errors import FederationError, Fault
+from kommunbench.core.errors import Fault, FederationError
 from kommunbench.core.model import Adapter
 from kommunbench.federation.strategies import State, Update
 

@@ -1,7 +1,8 @@
 """The ClientApp: the same at every site, in simulation and deployed.
 
-Its only job is to stand outermost. Flower sends the text of an exception to the coordinator; here every exception ends as a
-code, inside the site, and the site's log gets its type and place but never its message, which may quote an example.
+Its only job is to stand outermost. Flower sends the text of an exception to the coordinator; here every exception ends
+as a code, inside the site, and the site's log gets its type and place but never its message, which may quote an
+example.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from flwr.clientapp import ClientApp
 
 from kommunbench.core.spec import Code
 from kommunbench.federation.records import read_request, write_release
-from kommunbench.release.review import refuse
+from kommunbench.release import refuse
 from kommunbench.site.answer import answer_request
 from kommunbench.site.settings import SiteSettings
 
@@ -49,4 +50,6 @@ def log_failure(error: BaseException) -> None:
 
 def place(trace: TracebackType | None) -> str:
     """`file:line in function` of the innermost frames, without source lines."""
-    return " < ".join(f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(trace)[:-4:-1])
+    return " < ".join(
+        f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(trace)[:-4:-1]
+    )

@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kommunbench.core.model import ModelCard
+from kommunbench.core.model import ModelCard, StrategySettings
 from kommunbench.core.registry import find
 from kommunbench.core.spec import Cell, Pair, RunSpec
 from kommunbench.core.task import Task
-from kommunbench.federation.strategies import StrategySettings
 from kommunbench.report.record import RunInfo
 
 

@@ -23,7 +23,9 @@ class Events:
     def say(self, kind: str, **details: Any) -> None:
         """Append one event: `start`, `moment`, `reply`, `closed`, `report`, `end` or `stopped`."""
         with self._path.open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps({"time": round(time.time(), 3), "kind": kind, **details}, ensure_ascii=False) + "\n")
+            handle.write(
+                json.dumps({"time": round(time.time(), 3), "kind": kind, **details}, ensure_ascii=False) + "\n"
+            )
 
 
 def read_events(run: Path, skip: int = 0) -> Iterator[dict[str, Any]]:

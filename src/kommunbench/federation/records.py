@@ -2,9 +2,9 @@
 
     request   ConfigRecord "request": json     core.spec.Request, one string
               ArrayRecord  "adapter":  float32 arrays by parameter name, when there is one
-    reply     ArrayRecord  "release":  values, codes, cost, overall: int64 vectors
+    reply     ArrayRecord  "release":  status, values, codes, cost: int64 vectors
               ArrayRecord  "adapter":  float32 arrays under the names that were sent
-          
+
 Only a `Release` can be made into a reply, and only release/ makes one.
 """
 
@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from kommunbench.core.errors import Fault, FederationError
 from kommunbench.core.model import Adapter
 from kommunbench.core.spec import Request
+from kommunbench.release import Release
 
 REQUEST, ADAPTER, RELEASE = "request", "adapter", "release"
 NUM_EXAMPLES = "num-examples"
@@ -58,13 +59,22 @@ def read_request(message: Message) -> tuple[Request, Adapter | None]:
         raise FederationError(Fault("the message is no request of this version of kommunbench")) from None
 
 
+def write_release(release: Release) -> RecordDict:
+    """A reply's content. Nothing but a Release has one."""
+    vectors = {"status": release.status, "values": release.values, "codes": release.codes, "cost": release.cost}
+    records = RecordDict({RELEASE: ArrayRecord({name: Array(np.array(vector)) for name, vector in vectors.items()})})
+    if release.adapter:
+        records[ADAPTER] = to_arrays(release.adapter)
+    return records
+
+
 class Reply(NamedTuple):
     """A reply as it came in: nothing of it is trusted yet."""
 
+    status: np.ndarray
     values: np.ndarray
     codes: np.ndarray
     cost: np.ndarray
-    overall: int
     adapter: Adapter | None
 
 
@@ -78,14 +88,9 @@ def read_reply(message: Message) -> Reply:
         content = message.content
         release = from_arrays(content.array_records[RELEASE])
         arrays = content.array_records.get(ADAPTER)
-        return Reply(
-            release["values"],
-            release["codes"],
-            release["cost"],
-            int(release["overall"].reshape(-1)[0]),
-            None if arrays is None else from_arrays(arrays),
-        )
-    except (KeyError, ValueError, TypeError, IndexError):
+        adapter = None if arrays is None else from_arrays(arrays)
+        return Reply(release["status"], release["values"], release["codes"], release["cost"], adapter)
+    except (KeyError, ValueError, TypeError):
         raise FederationError(Fault("a reply is not of the agreed form")) from None
 
 

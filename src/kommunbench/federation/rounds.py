@@ -1,8 +1,8 @@
 """The coordinator's loop: sites by name, one message a site a moment, sums as they come, a checkpoint a round.
 
-It never waits for 'any n nodes': the roster says who is expected, the deadline how long, the quorum how few are enough. A
-site that fails, refuses or stays away is named and counted, and the others go on. Everything is written as it comes, so
-that a run which was stopped at any point goes on from there and ends the same.
+It never waits for 'any n nodes': the roster says who is expected, the deadline how long, the quorum how few are enough.
+A site that fails, refuses or stays away is named and counted, and the others go on. Everything is written as it comes,
+so that a run which was stopped at any point goes on from there and ends the same.
 """
 
 from __future__ import annotations
@@ -11,22 +11,21 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from flwr.app import Message
 from flwr.common.serde import message_to_proto
 from flwr.serverapp import Grid
 
-from kommunbench.core.errors import FederationError, Fault
+from kommunbench.core.errors import Fault, FederationError, ModelError
 from kommunbench.core.metric import Tally, add
 from kommunbench.core.model import Adapter, Trainable
-from kommunbench.core.spec import Cell, Code, Cost, Request, Total
+from kommunbench.core.spec import Cell, Code, Request, Total
 from kommunbench.federation.checkpoints import Checkpoints
 from kommunbench.federation.plan import Moment, Plan, schedule
 from kommunbench.federation.progress import Events
 from kommunbench.federation.records import read_reply, write_request
 from kommunbench.federation.strategies import Aggregator, Update
 from kommunbench.models.open import open_model
-from kommunbench.release.review import unpack
+from kommunbench.release import unpack, unpack_cost, unpack_status, update_code
 from kommunbench.report.record import Received, RunFolder, cell_of
 
 CLOSE = "close"
@@ -93,7 +92,8 @@ class Rounds:
         if found := self.checkpoints.load(moment.name):
             return found[0]
         model = open_model(self.plan.card)
-        assert isinstance(model, Trainable), "config lets only trainable models be trained"
+        if not isinstance(model, Trainable):
+            raise ModelError(Fault(f"{self.plan.card.name} cannot be trained", "trained_model"))
         adapter = model.new_adapter(self.spec.train, moment.seed)
         self.checkpoints.save(moment.name, adapter, {})
         return adapter
@@ -123,7 +123,7 @@ class Rounds:
         return adapter
 
     def exchange(self, name: str, request: Request, adapter: Adapter | None) -> None:
-        """Send `request` to every site that still owes an answer to moment `name`; keep what comes until the deadline."""
+        """Send `request` to every site that owes an answer to moment `name`; keep what comes until the deadline."""
         answered = {received.site for received in self.folder.received(name) if received.status in ("ok", "refused")}
         asked = [site for site in self.nodes if site not in answered]
         asked.sort(key=lambda site: -self.busy_ms.get(site, 0))  # the slowest first, so that no worker idles at the end
@@ -156,24 +156,25 @@ class Rounds:
             return Received(site=site, moment=name, status="failed", code=Code.INTERNAL, bytes_out=size)
         try:
             reply = read_reply(message)
-            release = unpack(request, reply.values, reply.codes, reply.cost, reply.overall)
+            code, adapter_code = unpack_status(reply.status)
+            slots = unpack(request, reply.values, reply.codes, reply.cost)
+            cost = unpack_cost(reply.cost)
         except FederationError:
             return Received(site=site, moment=name, status="failed", code=Code.BAD_REQUEST, bytes_out=size)
-        code = release.adapter_code
-        if request.train and site in self.trains and code is Code.OK:
-            if reply.adapter is not None and sent is not None and same_form(reply.adapter, sent):
-                self.checkpoints.save_update(name, site, Update(reply.adapter, release.cost.train_examples))
+        if request.train and site in self.trains and adapter_code is Code.OK:
+            if sent is not None and reply.adapter is not None and update_code(sent, reply.adapter) is Code.OK:
+                self.checkpoints.save_update(name, site, Update(reply.adapter, max(cost.train_examples, 1)))
             else:
-                code = Code.BAD_UPDATE
-        self.busy_ms[site] = release.cost.evaluate_ms + release.cost.train_ms
+                adapter_code = Code.BAD_UPDATE
+        self.busy_ms[site] = cost.evaluate_ms + cost.train_ms
         return Received(
             site=site,
             moment=name,
-            status="ok" if release.code is Code.OK else "refused",
-            code=release.code,
-            slots=tuple(release.slots),
-            adapter_code=code,
-            cost=release.cost,
+            status="ok" if code is Code.OK else "refused",
+            code=code,
+            slots=tuple(slots),
+            adapter_code=adapter_code,
+            cost=cost,
             bytes_out=size,
         )
 
@@ -197,14 +198,6 @@ class Rounds:
             self.folder.forget(CLOSE)
             self.checkpoints.close_with(request.digest)
         self.exchange(CLOSE, request, None)
-
-
-def same_form(adapter: Adapter, sent: Adapter) -> bool:
-    """Same names, shapes and type as what was sent, and every number finite."""
-    return adapter.keys() == sent.keys() and all(
-        adapter[name].shape == weights.shape and adapter[name].dtype == np.float32 and bool(np.isfinite(adapter[name]).all())
-        for name, weights in sent.items()
-    )
 
 
 def pooled(folder: RunFolder) -> Mapping[tuple[Cell, str], Tally]:

@@ -1,4 +1,4 @@
-"""The ServerApp: the same in simulation and deployed. What it does is rounds.py; it leaves the report to be made from files."""
+"""The ServerApp: the same in simulation and deployed. What it does is rounds.py; the report is made from its files."""
 
 from __future__ import annotations
 

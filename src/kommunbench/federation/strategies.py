@@ -1,35 +1,25 @@
 """Flower's own strategies, asked for one thing: to aggregate the adapters of replies that were already validated.
 
-The loop is ours (rounds.py); a strategy never samples sites, waits, or averages a metric. What it remembers between rounds
-(momentum, second moments) goes into the checkpoint, so that a resumed run ends as an uninterrupted one.
+The loop is ours (rounds.py); a strategy never samples sites, waits, or averages a metric. What it remembers between
+rounds (momentum, second moments) goes into the checkpoint, so that a resumed run ends as an uninterrupted one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from flwr.app import ArrayRecord, ConfigRecord
+from flwr.app import ConfigRecord
 from flwr.serverapp import Grid
 from flwr.serverapp import strategy as flower
-from pydantic import BaseModel, ConfigDict, Field
 
-from kommunbench.core.errors import ConfigError, Fault
-from kommunbench.core.model import Adapter
+from kommunbench.core.errors import ConfigError, Fault, FederationError
+from kommunbench.core.model import Adapter, StrategySettings
 from kommunbench.core.registry import did_you_mean
 from kommunbench.federation.records import NUM_EXAMPLES, from_arrays, to_arrays, training_reply
 
 State = dict[str, np.ndarray]
-
-
-class StrategySettings(BaseModel):
-    """How adapters are aggregated; conf/strategy/<name>.yaml. `options` are the Flower strategy's own arguments."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    name: Literal["none", "fedavg", "fedprox", "fedavgm", "fedadam", "fedyogi", "median", "trimmed_mean", "krum"]
-    proximal_mu: float = Field(0.0, ge=0, description="FedProx: each site's pull toward the round's start")
-    options: dict[str, float | int] = Field(default_factory=dict)
 
 
 class Update(NamedTuple):
@@ -66,7 +56,7 @@ class Aggregator:
                 weighted_by_key=NUM_EXAMPLES, min_available_nodes=1, min_train_nodes=1, **settings.options
             )
         except TypeError:
-            known = tuple(name for name in FLOWER[settings.name].__init__.__code__.co_varnames if name != "self")  # type: ignore[misc]
+            known = tuple(name for name in FLOWER[settings.name].__init__.__code__.co_varnames if name != "self")
             raise ConfigError(
                 *(
                     Fault(f"{settings.name} has no option {name!r}", "strategy.options", did_you_mean(name, known))
@@ -80,11 +70,11 @@ class Aggregator:
         record = to_arrays(start)
         self._strategy.configure_train(round_number, record, ConfigRecord(), self._grid)
         replies = [
-            training_reply(update.adapter, update.examples, node)
-            for node, update in enumerate(updates, start=1)
+            training_reply(update.adapter, update.examples, node) for node, update in enumerate(updates, start=1)
         ]
         arrays, _ = self._strategy.aggregate_train(round_number, replies)
-        assert arrays is not None, "aggregate is called with at least one update"
+        if arrays is None:
+            raise FederationError(Fault("no site sent an adapter to aggregate"))
         return {name: weights.astype(np.float32) for name, weights in from_arrays(arrays).items()}
 
     def state(self) -> State:
@@ -107,4 +97,4 @@ class Aggregator:
             ordered = [parts[key] for key in sorted(parts)] if head == "momentum_vector" else parts
             setattr(self._strategy, head, ordered)
         if isinstance(self._strategy, flower.FedAvgM):
-            self._strategy.current_arrays = ArrayRecord(to_arrays(start))
+            self._strategy.current_arrays = to_arrays(start)

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from hashlib import sha256
 
 from kommunbench.core.example import Example
@@ -27,12 +28,9 @@ class Evaluated:
     prompt_tokens: int = 0
     new_tokens: int = 0
 
-    def total(self, metric: Metric) -> Tally:
-        """The cell's sum for `metric`."""
-        total = metric.zero
-        for tally in self.per_example[metric.name]:
-            total = add(total, tally)
-        return total
+    def sum(self, metric: str) -> Tally:
+        """The cell's sum for the metric of that name."""
+        return reduce(add, self.per_example[metric])
 
 
 def identity(example: Example) -> str:
@@ -53,7 +51,12 @@ def choose_shots(train: Sequence[Example], count: int, seed: int) -> list[Exampl
 
 
 def evaluate(
-    task: Task, prompt: PromptRef, examples: Sequence[Example], shots: Sequence[Example], model: Model, decoding: Decoding
+    task: Task,
+    prompt: PromptRef,
+    examples: Sequence[Example],
+    shots: Sequence[Example],
+    model: Model,
+    decoding: Decoding,
 ) -> Evaluated:
     """Generate an answer to every example and tally it under every metric of the task."""
     started = time.perf_counter()

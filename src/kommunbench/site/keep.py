@@ -1,4 +1,4 @@
-"""What a site keeps of a run: per-example tallies, integers by an example's digest, so that systems can be paired later.
+"""What a site keeps of a run: per-example tallies, integers by an example's digest, to pair systems by later.
 
 One .npz file a cell, mode 0600, in the site's own folder. No text, no ids, no pickle.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ class KeptTallies:
     def save(self, cell: Cell, evaluated: Evaluated) -> None:
         """Keep the tallies of `cell`, in place of earlier ones."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        arrays = {name: np.array(rows, dtype=np.int64) for name, rows in evaluated.per_example.items()}
+        arrays: dict[str, Any] = {name: np.array(rows, np.int64) for name, rows in evaluated.per_example.items()}
         data = BytesIO()
         np.savez(data, ids=np.array(evaluated.ids, dtype="U32"), **arrays)
         path = self._path(cell)

@@ -57,4 +57,6 @@ class SiteSettings(BaseModel):
         try:
             return cls.model_validate_json(str(node_config["site"]))
         except (KeyError, ValueError):
-            raise ConfigError(Fault("the node was started without its site's settings", "node config", "key 'site'")) from None
+            raise ConfigError(
+                Fault("the node was started without its site's settings", "node config", "key 'site'")
+            ) from None

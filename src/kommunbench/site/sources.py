@@ -4,14 +4,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 
-from kommunbench.core.errors import ConfigError, Fault
+from kommunbench.core.errors import ConfigError, DataError, Fault
 from kommunbench.core.example import SPLITS
 from kommunbench.core.registry import find
 from kommunbench.core.task import Task
-from kommunbench.site.data import FolderSource, Source, TaskData, from_rows
+from kommunbench.site.data import Source, TaskData, from_rows, read_examples
+from kommunbench.site.files import SUFFIXES
 from kommunbench.site.settings import SiteSettings
 from kommunbench.synthetic.organisation import Organisation, Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSource:
+    """A site's folder with a file a task.
+
+    Args:
+        folder: holds `<task>.jsonl`, `.csv` or `.parquet`.
+        site: the site's name.
+        key: of the hash that splits; by default made of the site's name.
+    """
+
+    folder: Path
+    site: str
+    key: bytes = b""
+
+    def read(self, task: Task) -> TaskData | None:
+        """The file's examples, or None where there is none. Raises DataError where the task has two files."""
+        paths = [path for suffix in SUFFIXES if (path := self.folder / f"{task.name}{suffix}").is_file()]
+        if len(paths) > 1:
+            names = ", ".join(path.name for path in paths)
+            raise DataError(Fault(f"one task in several files: {names}", str(self.folder), "keep one of them"))
+        return read_examples(paths[0], task, self.site, self.key) if paths else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +45,7 @@ class SyntheticSource:
 
     organisation: Organisation
     recipe: Recipe
-    seed: int
+    seed: int = 0
 
     @property
     def site(self) -> str:

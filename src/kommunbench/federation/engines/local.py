@@ -1,8 +1,8 @@
 """The default engine: Flower's apps in this machine's own worker processes, with nothing to start.
 
-`LocalGrid` is a `flwr.serverapp.Grid`. Each worker is a process that runs the same ClientApp as a real site does; messages
-cross to it as Flower's own protobuf bytes, so that what a site sends here is what it sends over a network. A worker
-that dies fails its message only, and another takes its place.
+`LocalGrid` is a `flwr.serverapp.Grid`. Each worker is a process that runs the same ClientApp as a real site does;
+messages cross to it as Flower's own protobuf bytes, so that what a site sends here is what it sends over a network. A
+worker that dies fails its message only, and another takes its place.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from flwr.proto.node_pb2 import NodeInfo
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
+
+from kommunbench.federation.plan import Plan
+from kommunbench.federation.server_app import app as server_app
 
 RUN_ID = 1
 FIRST_NODE_ID = 1000
@@ -192,3 +195,19 @@ def _work(pipe: Connection, threads: int) -> None:
         )
         reply = app(message=message, context=context)
         pipe.send_bytes(message_to_proto(reply).SerializeToString())
+
+
+def run(plan: Plan, nodes: Sequence[Mapping[str, Any]], workers: int, threads: int) -> None:
+    """Run the ServerApp here and the ClientApp in worker processes."""
+    grid = LocalGrid(nodes, workers, threads)
+    context = Context(
+        run_id=RUN_ID,
+        node_id=1,
+        node_config={},
+        state=RecordDict(),
+        run_config={"plan": plan.model_dump_json()},
+    )
+    try:
+        server_app(grid, context)
+    finally:
+        grid.close()

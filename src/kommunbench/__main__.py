@@ -1,0 +1,5 @@
+"""`python -m kommunbench`."""
+
+from kommunbench.cli import main
+
+main()

@@ -1,0 +1,180 @@
+"""From settings to a plan: names become digests, a federation becomes a roster with each site's own settings."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import yaml
+
+from kommunbench import __version__
+from kommunbench.config import FolderFederation, Settings, SyntheticFederation
+from kommunbench.core.digests import digest
+from kommunbench.core.errors import ConfigError, Fault, FederationError
+from kommunbench.core.folders import overlay
+from kommunbench.core.registry import did_you_mean
+from kommunbench.core.spec import ModelRef, PromptRef, RunSpec, TaskRef
+from kommunbench.federation.plan import Plan, pairs_to_compare
+from kommunbench.models.open import card_digest
+from kommunbench.report.record import RosterSite, RunInfo
+from kommunbench.site.settings import SiteSettings
+
+
+def make_plan(settings: Settings) -> Plan:
+    """Everything that the coordinator will do, with every name bound to a digest.
+
+    Raises:
+        ConfigError, TaskError, ModelError: what cannot be run.
+    """
+    for task in settings.tasks.values():
+        task.primary_measure()
+    roster = make_roster(settings)
+    if settings.quorum > len(roster):
+        raise ConfigError(Fault(f"asks for {settings.quorum} sites of {len(roster)}", "quorum"))
+    spec = make_spec(settings)
+    info = RunInfo(
+        spec=spec,
+        federation=settings.federation.name,
+        synthetic=isinstance(settings.federation, SyntheticFederation),
+        roster=roster,
+        engine=settings.engine.name,
+        strategy=settings.strategy.name,
+        pairs=pairs_to_compare(spec, settings.tasks),
+        started_at=datetime.now().astimezone().isoformat(timespec="seconds"),
+        command=shlex.join(sys.argv),
+        git=_git(),
+    )
+    return Plan(
+        info=info,
+        folder=str(settings.folder),
+        strategy=settings.strategy,
+        card=settings.models[settings.trained_model] if settings.trains else None,
+        quorum=settings.quorum,
+        join_s=settings.join_s,
+        deadline_s=settings.deadline_s,
+        evaluate_every=settings.evaluate_every,
+    )
+
+
+def make_spec(settings: Settings) -> RunSpec:
+    """What every site sees of the run: names, digests and typed numbers."""
+    train = settings.train.model_copy(update={"proximal_mu": settings.strategy.proximal_mu})
+    return RunSpec(
+        run=settings.name,
+        kommunbench=__version__,
+        seed=settings.seed,
+        replicates=settings.replicates,
+        tasks=tuple(
+            TaskRef(
+                name=name,
+                digest=task.digest,
+                metrics=task.metrics,
+                max_new_tokens=task.max_new_tokens,
+                max_examples=settings.max_examples,
+            )
+            for name, task in settings.tasks.items()
+        ),
+        models=tuple(
+            ModelRef(
+                name=name,
+                digest=card_digest(card),
+                trainable=card.trainable,
+                prompted=bool(card.path),
+                tasks=card.tasks,
+            )
+            for name, card in settings.models.items()
+        ),
+        prompts=tuple(
+            PromptRef(name=name, variant=prompt.variant, shots=prompt.shots) for name, prompt in settings.prompt.items()
+        ),
+        train=train if settings.trains else None,
+        trained_model=settings.trained_model if settings.trains else "",
+        rounds=settings.rounds if settings.trains else 0,
+        batch_size=settings.batch_size,
+    )
+
+
+def make_roster(settings: Settings) -> tuple[RosterSite, ...]:
+    """The sites of the run by name, in the federation's order."""
+    federation = settings.federation
+    if isinstance(federation, SyntheticFederation):
+        return tuple(
+            RosterSite(name=name, title=site.title, kind=site.kind, trains=site.trains)
+            for name, site in federation.sites.items()
+        )
+    names = federation.sites or _folders(federation)
+    unknown = [name for name in (*federation.sites, *federation.train_sites) if not (federation.path / name).is_dir()]
+    ConfigError.raise_if(
+        Fault(f"no folder {name!r}", str(federation.path), did_you_mean(name, _folders(federation))) for name in unknown
+    )
+    trains = federation.train_sites or names
+    return tuple(RosterSite(name=name, title=name, trains=name in trains) for name in names)
+
+
+def _folders(federation: FolderFederation) -> tuple[str, ...]:
+    if not federation.path.is_dir():
+        raise ConfigError(Fault("no such folder", f"federation.path={federation.path}"))
+    names = tuple(sorted(path.name for path in federation.path.iterdir() if path.is_dir()))
+    if not names:
+        raise FederationError(Fault("no site below the folder", str(federation.path), "a site is a folder DIR/<site>/"))
+    return names
+
+
+def make_sites(settings: Settings) -> list[SiteSettings]:
+    """Each site's own settings in a simulation, its folder made and its policy written where it has none of its own."""
+    federation, run = settings.federation, settings.folder.resolve()
+    sites = []
+    for site in make_roster(settings):
+        home = run / "sites" / site.name
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        policy = home / "site.yaml"
+        own = federation.path / site.name / "site.yaml" if isinstance(federation, FolderFederation) else Path()
+        text = own.read_text(encoding="utf-8") if own.is_file() else yaml.safe_dump(federation.policy)
+        policy.write_text(text, encoding="utf-8")
+        common = SiteSettings(
+            name=site.name,
+            home=home,
+            ledger=run / "ledger" / site.name / "ledger.jsonl",
+            conf=overlay("conf"),
+            tasks=overlay("tasks"),
+            threads=settings.engine.threads,
+        )
+        if isinstance(federation, SyntheticFederation):
+            source = {
+                "source": "synthetic",
+                "organisation": federation.sites[site.name].model_dump_json(),
+                "recipe": settings.synthetic.model_dump_json(),
+                "data_seed": settings.seed,
+            }
+        else:
+            source = {"source": "folder", "data": (federation.path / site.name).resolve()}
+        sites.append(common.model_copy(update=source))
+    return sites
+
+
+def node_config(site: SiteSettings) -> dict[str, str]:
+    """A site's settings as a Flower node is started with them."""
+    return {"name": site.name, "site": site.model_dump_json()}
+
+
+def settings_digest(settings: Settings) -> str:
+    """SHA-256 of all settings but the run's name and place."""
+    return digest(settings.model_dump(mode="json", exclude={"name", "results"}))
+
+
+def _git() -> str:
+    """The commit that the working directory is at, or an empty string."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except OSError:
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""

@@ -1,0 +1,161 @@
+"""How a run is going: which moment, which sites, how long still. Read from the run's events, whatever the engine."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from kommunbench.federation.progress import read_events
+
+CLOSING_SHARE = 0.1
+"""The closing message's share of a round's work, for the time left."""
+
+
+class Progression:
+    """What a run's events add up to."""
+
+    def __init__(self) -> None:
+        self.moments: list[str] = []
+        self.sites: list[str] = []
+        self.moment = ""
+        self.answered: set[str] = set()
+        self.troubles: list[str] = []
+        self.started = self.now = 0.0
+        self.ended = False
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Take one event in."""
+        self.now = event["time"]
+        match event["kind"]:
+            case "start":
+                self.moments, self.sites = event["moments"], event["sites"]
+                self.started, self.ended = event["time"], False
+            case "moment":
+                self.moment, self.answered = event["name"], set(event["kept"])
+            case "reply":
+                self.answered.add(event["site"])
+                if event["status"] != "ok":
+                    self.troubles.append(f"{event['moment']}: {event['site']} {event['status']} ({event['code']})")
+            case "end" | "stopped":
+                self.ended = True
+
+    @property
+    def share(self) -> float:
+        """How much of the run is done, 0..1."""
+        if self.moment not in self.moments:
+            return 0.0
+        weights = [CLOSING_SHARE if moment == "close" else 1.0 for moment in self.moments]
+        at = self.moments.index(self.moment)
+        done = sum(weights[:at]) + weights[at] * len(self.answered) / max(1, len(self.sites))
+        return min(1.0, done / sum(weights))
+
+    @property
+    def seconds_left(self) -> float | None:
+        """By the pace so far; None until there is one."""
+        if self.share < 0.02:
+            return None
+        return (time.time() - self.started) * (1 - self.share) / self.share
+
+    @property
+    def line(self) -> str:
+        """One line about now."""
+        if not self.moment:
+            return "starting"
+        return f"{self.moment}: {len(self.answered)} of {len(self.sites)} sites"
+
+
+def clock(seconds: float | None) -> str:
+    """`1:05` for 65 seconds, `-:--` for unknown."""
+    return "-:--" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+@contextmanager
+def watching(run: Path, console: Console) -> Iterator[None]:
+    """Show a run's progress while the body runs: a bar on a terminal, a line a moment elsewhere."""
+    over = threading.Event()
+    thread = threading.Thread(target=watch, args=(run, console, over), daemon=True)
+    skip = sum(1 for _ in read_events(run))
+    thread = threading.Thread(target=watch, args=(run, console, over, skip), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(timeout=5)
+
+
+def watch(run: Path, console: Console, over: threading.Event, skip: int = 0) -> None:
+    """Show the events of `run` from number `skip` on, until `over` is set or the run has ended."""
+    progression = Progression()
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %  {task.fields[left]} left"),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    ) as bar:
+        task = bar.add_task("starting", total=1.0, left="-:--")
+        while True:
+            last_look = over.is_set()
+            skip = _take_new(run, progression, console, skip)
+            _draw(bar, task, progression)
+            if last_look or progression.ended:
+                return
+            over.wait(0.25)
+
+
+def _take_new(run: Path, progression: Progression, console: Console, skip: int) -> int:
+    for event in read_events(run, skip):
+        skip += 1
+        troubles = len(progression.troubles)
+        progression.take(event)
+        for trouble in progression.troubles[troubles:]:
+            console.print(f"  {trouble}", markup=False, highlight=False)
+        if event["kind"] == "moment" and not console.is_terminal:
+            left = clock(progression.seconds_left)
+            console.print(f"{event['name']}: asking {len(event['sites'])} sites, {left} left", markup=False)
+    return skip
+
+
+def _draw(bar: Progress, task: TaskID, progression: Progression) -> None:
+    bar.update(task, completed=progression.share, description=progression.line, left=clock(progression.seconds_left))
+
+
+class Peak:
+    """The peak memory of this process and all below it, in GiB (resident, shared pages counted for each)."""
+
+    def __init__(self) -> None:
+        self.gibibytes = 0.0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+
+    def __enter__(self) -> Peak:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join(timeout=5)
+
+    def _sample(self) -> None:
+        me = psutil.Process()
+        while not self._over.wait(0.5):
+            total = 0
+            for process in [me, *me.children(recursive=True)]:
+                try:
+                    total += process.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
+            self.gibibytes = max(self.gibibytes, total / 2**30)

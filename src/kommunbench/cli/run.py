@@ -1,0 +1,100 @@
+"""`kommunbench run`: Hydra's words in, a run and its report out."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from kommunbench.core.errors import INTERRUPTED_EXIT_CODE, KommunbenchError, TrackingError
+
+if TYPE_CHECKING:
+    from kommunbench.config import Settings
+    from kommunbench.federation.plan import Plan
+    from kommunbench.report.record import RunFolder
+    from kommunbench.tracking import RunStatus
+
+console = Console(soft_wrap=True)
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def run(words: tuple[str, ...]) -> None:
+    """Hydra owns the words after `kommunbench run`."""
+    from kommunbench.config import run_hydra
+
+    def job(settings: Settings, resolved: str) -> None:
+        from kommunbench.cli.compose import make_plan
+        from kommunbench.report.record import RunFolder
+
+        folder = RunFolder(settings.folder)
+        if (folder.path / "spec.json").is_file():
+            raise KommunbenchError(
+                f"{folder.path} is a run already: choose another name=..., or `kommunbench runs resume {folder.name}`"
+            )
+        plan = make_plan(settings)
+        folder.write_info(plan.info)
+        folder.write("plan.json", plan.model_dump_json(indent=1))
+        folder.write("config.yaml", resolved)
+        conduct(settings, plan)
+
+    run_hydra(list(words), job)
+
+
+def conduct(settings: Settings, plan: Plan) -> None:
+    """Run `plan` on its engine while showing how it goes, then make and log the report whatever happened.
+
+    Raises:
+        SystemExit: with 130 after Ctrl-C.
+        KommunbenchError: the run could not be finished; what there is has been written.
+    """
+    from kommunbench.cli.compose import make_sites, node_config
+    from kommunbench.cli.progress import Peak, watching
+    from kommunbench.federation.engines import run_engine
+    from kommunbench.federation.progress import Events
+    from kommunbench.report.record import RunFolder
+
+    logging.getLogger("flwr").setLevel(logging.ERROR)
+    folder = RunFolder(settings.folder)
+    started, interrupted, failure = time.monotonic(), False, None
+    with Peak() as peak, watching(folder.path, console):
+        try:
+            run_engine(settings.engine, plan, [node_config(site) for site in make_sites(settings)])
+        except KeyboardInterrupt:
+            interrupted = True
+        except KommunbenchError as error:
+            failure = error
+        if interrupted or failure:
+            Events(folder.path).say("stopped")
+    show(settings, folder, "KILLED" if interrupted else "FAILED" if failure else "FINISHED")
+    console.print(f"\n{time.monotonic() - started:.0f} s, peak memory {peak.gibibytes:.1f} GiB over all processes")
+    if interrupted:
+        console.print(f"Stopped. Go on with: kommunbench runs resume {folder.path}")
+        sys.exit(INTERRUPTED_EXIT_CODE)
+    if failure:
+        raise failure
+
+
+def show(settings: Settings, folder: RunFolder, status: RunStatus) -> None:
+    """Write the report, log it, print the leaderboard and say where everything is."""
+    from kommunbench.report.terminal import print_leaderboard
+    from kommunbench.report.write import write_report
+    from kommunbench.tracking import log_run
+
+    report = write_report(folder)
+    print_leaderboard(report, console)
+    console.print(f"\nReport     {folder.path / 'report.md'}")
+    if settings.tracking.enabled:
+        try:
+            log_run(folder, settings.tracking, status)
+        except TrackingError as error:
+            console.print(f"Dashboard  not logged: {error}", markup=False)
+        else:
+            console.print(f"Dashboard  kommunbench dashboard --results {settings.results}")

@@ -1,0 +1,259 @@
+"""Hydra's door: the words after `kommunbench run` in, typed and checked settings out.
+
+Past this module there is no DictConfig. Hydra composes conf/ with the tasks of the top-level tasks/ folder and with a
+user's own conf/ and tasks/; pydantic checks the whole at once and every fault is shown together, with a suggestion.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from kommunbench.core.errors import ConfigError, Fault, KommunbenchError
+from kommunbench.core.folders import CONF, TASKS, overlay
+from kommunbench.core.model import ModelCard, StrategySettings, TrainSettings
+from kommunbench.core.registry import did_you_mean
+from kommunbench.core.task import Task
+from kommunbench.synthetic.organisation import Organisation, Recipe
+from kommunbench.tracking.settings import TrackingSettings
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class SyntheticFederation(_Frozen):
+    """Organisations that are made up; conf/federation/pilot.yaml."""
+
+    name: str
+    kind: Literal["synthetic"]
+    sites: dict[str, Organisation] = Field(min_length=1)
+    policy: dict[str, Any] = Field(default_factory=dict, description="site.yaml of every site, as release/ reads it")
+    note: str = ""
+
+    @field_validator("sites", mode="before")
+    @classmethod
+    def _named(cls, sites: Any) -> Any:
+        """An organisation's name is its key."""
+        return {name: {"name": name, **site} for name, site in sites.items()} if isinstance(sites, dict) else sites
+
+
+class FolderFederation(_Frozen):
+    """Real text on this machine: `path`/<site>/<task>.jsonl."""
+
+    name: str
+    kind: Literal["folder"]
+    path: Path
+    sites: tuple[str, ...] = ()
+    train_sites: tuple[str, ...] = ()
+    policy: dict[str, Any] = Field(default_factory=dict, description="for a site without a site.yaml of its own")
+
+
+class EngineSettings(_Frozen):
+    """What runs the Flower apps."""
+
+    name: Literal["local", "ray"]
+    workers: int = Field(2, ge=1)
+    threads: int = Field(1, ge=1)
+
+
+class PromptSettings(_Frozen):
+    """A way of asking."""
+
+    name: str
+    variant: str
+    shots: int = Field(0, ge=0, le=16)
+
+
+class PrivacySettings(_Frozen):
+    """What the coordinator may see."""
+
+    name: Literal["plain"] = "plain"
+
+
+class Settings(_Frozen):
+    """One run's settings, whole and checked."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    results: Path
+    seed: int = Field(ge=0)
+    replicates: int = Field(ge=1, le=20)
+    federation: Annotated[SyntheticFederation | FolderFederation, Field(discriminator="kind")]
+    synthetic: Recipe
+    tasks: dict[str, Task] = Field(min_length=1)
+    models: dict[str, ModelCard] = Field(min_length=1)
+    prompt: dict[str, PromptSettings] = Field(min_length=1)
+    engine: EngineSettings
+    strategy: StrategySettings
+    privacy: PrivacySettings
+    tracking: TrackingSettings
+    trained_model: str
+    rounds: int = Field(ge=1, le=1000)
+    evaluate_every: int = Field(ge=1)
+    max_examples: int = Field(ge=0)
+    batch_size: int = Field(ge=1)
+    train: TrainSettings
+    quorum: int = Field(ge=1)
+    join_s: float = Field(ge=0)
+    deadline_s: float = Field(gt=0)
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.results / self.name
+
+    @property
+    def trains(self) -> bool:
+        """Whether anything is fine-tuned."""
+        return self.strategy.name != "none"
+
+
+def read_settings(raw: dict[str, Any]) -> Settings:
+    """Check a composed configuration.
+
+    Raises:
+        ConfigError: every fault at once, by dotted name.
+    """
+    raw = {key: value for key, value in raw.items() if key != "scorecard"}
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(*(_fault(fault) for fault in error.errors(include_input=False, include_url=False))) from None
+    ConfigError.raise_if(_disagreements(settings))
+    return settings
+
+
+def _fault(fault: Any) -> Fault:
+    location = [str(part) for part in fault["loc"] if part not in ("synthetic", "folder") or fault["loc"][0] == part]
+    do = ""
+    if fault["type"] == "extra_forbidden":
+        do = did_you_mean(location[-1], _fields_beside(location))
+    return Fault(f"{fault['msg']}".replace("Extra inputs are not permitted", "unknown setting"), ".".join(location), do)
+
+
+def _fields_beside(location: list[str]) -> tuple[str, ...]:
+    """Names of the settings on the level where an unknown one was found."""
+    beside: dict[str, type[BaseModel]] = {
+        "": Settings,
+        "train": TrainSettings,
+        "strategy": StrategySettings,
+        "engine": EngineSettings,
+        "models": ModelCard,
+        "tasks": Task,
+        "prompt": PromptSettings,
+        "tracking": TrackingSettings,
+        "synthetic": Recipe,
+    }
+    model = beside.get(location[0] if len(location) > 1 else "")
+    return tuple(model.model_fields) if model else ()
+
+
+def _disagreements(settings: Settings) -> list[Fault]:
+    faults = []
+    for name, task in settings.tasks.items():
+        for prompt in settings.prompt.values():
+            if prompt.variant not in task.prompts:
+                do = did_you_mean(prompt.variant, tuple(task.prompts))
+                faults.append(Fault(f"task {name} has no instruction variant {prompt.variant!r}", "prompt", do))
+    if settings.trains:
+        card = settings.models.get(settings.trained_model)
+        if card is None:
+            do = f"{did_you_mean(settings.trained_model, tuple(settings.models))}; or strategy=none to train nothing"
+            faults.append(Fault(f"{settings.trained_model!r} is not among the models of the run", "trained_model", do))
+        elif not card.trainable:
+            faults.append(
+                Fault(f"{card.name} cannot be trained", "trained_model", "strategy=none evaluates it as it is")
+            )
+    return faults
+
+
+def run_hydra(words: list[str], job: Callable[[Settings, str], None]) -> None:
+    """Compose `words` with Hydra and call `job(settings, resolved_yaml)` for each run that they ask for.
+
+    Raises:
+        ConfigError: words or settings that are wrong, all of them at once; KommunbenchError from `job`.
+    """
+    import hydra
+    from hydra.core.plugins import Plugins
+    from hydra.errors import HydraException
+    from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    Plugins.instance().register(_search_path_plugin())
+
+    def task_function(config: DictConfig) -> None:
+        raw = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
+        missing = [Fault("needs a value", str(key), f"{key}=...") for key in OmegaConf.missing_keys(config)]
+        ConfigError.raise_if(missing)
+        job(read_settings(cast(dict[str, Any], raw)), OmegaConf.to_yaml(config, resolve=True))
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # hands errors on, so that ours are shown our way
+    sys.argv = ["kommunbench run", *words]
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="run")(task_function)()
+    except KommunbenchError:
+        raise
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(*_hydra_faults(words, error)) from None
+
+
+def _search_path_plugin() -> type:
+    from hydra.core.config_search_path import ConfigSearchPath
+    from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+    class TasksAndOverlay(SearchPathPlugin):
+        """Finds the group `tasks` in the top-level tasks/ folder, and a user's conf/ and tasks/ before ours."""
+
+        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+            for folder in reversed([*overlay("conf")[:-1], *(path.parent for path in overlay("tasks")[:-1])]):
+                search_path.prepend("kommunbench-user", f"file://{folder}")
+            search_path.append("kommunbench-tasks", f"file://{TASKS.parent}")
+
+    return TasksAndOverlay
+
+
+def _hydra_faults(words: list[str], error: Exception) -> list[Fault]:
+    """A fault for each of `words` that cannot stand, tried one at a time; else what Hydra says of them together."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
+
+    overrides = [word for word in words if "=" in word and not word.startswith("-")]
+    groups = [word for word in overrides if "." not in word.partition("=")[0]]
+    faults = []
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        for word in overrides:
+            try:
+                compose("run", overrides=[*(group for group in groups if group != word), word])
+            except Exception as single:
+                faults.append(_override_fault(word, single, _known(compose, OmegaConf, groups, word)))
+    return faults or [Fault(_first_line(error), do="kommunbench run --help")]
+
+
+def _known(compose: Any, omegaconf: Any, groups: list[str], word: str) -> tuple[str, ...]:
+    """Names of settings beside the one that `word` names."""
+    try:
+        level = compose("run", overrides=[group for group in groups if group != word])
+    except Exception:
+        level = compose("run")
+    parent = word.lstrip("+~").partition("=")[0].rpartition(".")[0]
+    found = omegaconf.select(level, parent) if parent else level
+    return tuple(str(key) for key in found) if found is not None and hasattr(found, "keys") else ()
+
+
+def _override_fault(word: str, error: Exception, known: tuple[str, ...]) -> Fault:
+    key = word.lstrip("+~").partition("=")[0]
+    cause = str(error.__cause__ or error)
+    if "is not in struct" in cause or "Key" in cause:
+        return Fault("unknown setting", key, did_you_mean(key.rpartition(".")[2], known) if known else "")
+    return Fault(_first_line(error), key)
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

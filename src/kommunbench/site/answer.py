@@ -1,0 +1,212 @@
+"""A site's whole answer to one request: what its policy lets it do, done, and led out through its door."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from hashlib import sha256
+
+from kommunbench import __version__
+from kommunbench.core.errors import DataError, KommunbenchError, ModelError, TaskError
+from kommunbench.core.example import Example
+from kommunbench.core.folders import overlay
+from kommunbench.core.metric import Tally
+from kommunbench.core.model import Adapter, Decoding, Model, ModelCard, Trainable, Training
+from kommunbench.core.spec import Answer, Cell, Code, Cost, Request
+from kommunbench.core.task import Task, load_task
+from kommunbench.models.open import card_digest, load_card, open_model
+from kommunbench.release import Ledger, NoPolicyError, Release, ReleasePolicy, let_out, read_policy, refuse
+from kommunbench.site.close import close
+from kommunbench.site.data import SiteData
+from kommunbench.site.evaluate import Evaluated, choose_shots, evaluate, render
+from kommunbench.site.keep import KeptTallies
+from kommunbench.site.settings import SiteSettings
+from kommunbench.site.sources import open_source
+
+log = logging.getLogger("kommunbench.site")
+
+
+def answer_request(settings: SiteSettings, request: Request, adapter: Adapter | None) -> Release:
+    """Everything that a site says to `request`, reviewed and in the ledger."""
+    ledger = Ledger(settings.ledger_path)
+    if request.spec.kommunbench != __version__:
+        return refuse(Code.VERSION_MISMATCH, request, ledger)
+    try:
+        policy = read_policy(settings.policy_path)
+    except NoPolicyError as error:
+        log.error("%s", error)
+        return refuse(error.code, request, ledger)
+    return let_out(*Work(settings, policy, request, adapter).done(), adapter, ledger)
+
+
+class Work:
+    """One request at one site.
+
+    What cannot be done is answered by a code in place of a value; what is wrong is logged here, at the site.
+    """
+
+    def __init__(
+        self, settings: SiteSettings, policy: ReleasePolicy, request: Request, adapter: Adapter | None
+    ) -> None:
+        self.settings, self.request, self.spec, self.adapter = settings, request, request.spec, adapter
+        self.tasks = {ref.name: task for ref in self.spec.tasks if (task := self._task(ref.name))}
+        self.cards = {ref.name: card for ref in self.spec.models if (card := self._card(ref.name))}
+        digests = {name: digest for name, card in self.cards.items() if (digest := _digest_or_none(card))}
+        self.policy = policy.with_installed(self.tasks.values(), digests)
+        self.kept = KeptTallies(settings.home / "tallies" / self.spec.run)
+        self.cost = Cost()
+        self.answer = Answer(values={}, codes={})
+
+    def done(self) -> tuple[ReleasePolicy, Request, Answer]:
+        """Do it, and give what the door reviews."""
+        if self.request.action == "close":
+            return self.policy, self.request, close(self.request, self.kept)
+        values: dict[tuple[object, ...], Tally] = {}
+        codes: dict[tuple[object, ...], Code] = {}
+        for cell in self.request.cells:
+            outcome = self.evaluate(cell)
+            for metric in self.spec.task(cell.task).metrics:
+                if isinstance(outcome, Code):
+                    codes[cell, metric] = outcome
+                else:
+                    values[cell, metric] = outcome.sum(metric)
+        self.answer.values, self.answer.codes = values, codes
+        if self.request.train:
+            self.train()
+        self.answer.cost = self.cost
+        return self.policy, self.request, self.answer
+
+    def evaluate(self, cell: Cell) -> Evaluated | Code:
+        """Evaluate one cell and keep its tallies, or say why not."""
+        code = self.policy.cell_code(self.spec, cell)
+        if code is not Code.OK:
+            return code
+        task, ref = self.tasks[cell.task], self.spec.task(cell.task)
+        prompt = next(prompt for prompt in self.spec.prompts if prompt.name == cell.prompt)
+        try:
+            examples = self.examples(task, self.policy.examples(ref))
+            if not examples:
+                return Code.NO_DATA
+            shots = choose_shots(self.data.split(task, "train"), prompt.shots, self.spec.seed)
+            decoding = Decoding(max_new_tokens=ref.max_new_tokens, stop=task.stop, batch_size=self.spec.batch_size)
+            model = self.model(cell.model, cell.stage != "base")
+            result = evaluate(task, prompt, examples, shots, model, decoding)
+        except DataError as error:
+            log.error("%s", error)
+            return Code.DATA_FAULT
+        except ModelError as error:
+            log.error("%s", error)
+            return Code.MODEL_FAULT
+        self.kept.save(cell, result)
+        self.cost = replace(
+            self.cost,
+            evaluate_ms=self.cost.evaluate_ms + result.milliseconds,
+            examples=self.cost.examples + len(examples),
+            prompt_tokens=self.cost.prompt_tokens + result.prompt_tokens,
+            new_tokens=self.cost.new_tokens + result.new_tokens,
+        )
+        return result
+
+    def train(self) -> None:
+        """Train from the adapter that came along, on the train split of every task of the run."""
+        code = self.policy.training_code(self.request)
+        if code is Code.OK:
+            try:
+                training = self._train()
+            except DataError as error:
+                log.error("%s", error)
+                code = Code.DATA_FAULT
+            except ModelError as error:
+                log.error("%s", error)
+                code = Code.MODEL_FAULT
+            else:
+                code = Code.OK if training else Code.NO_DATA
+        self.answer.adapter_code = code
+
+    def _train(self) -> Training | None:
+        if self.adapter is None or self.spec.train is None:
+            raise ModelError("the request asks for training and brings no adapter to train")
+        prompt = self.spec.prompts[0]
+        pairs = [
+            (render(task, prompt, example, ()), example.references[0])
+            for task in self.tasks.values()
+            for example in self.data.split(task, "train")
+            if example.references
+        ]
+        if not pairs:
+            return None
+        started = time.perf_counter()
+        model = self.model(self.spec.trained_model, adapted=True)
+        if not isinstance(model, Trainable):
+            raise ModelError(f"{self.spec.trained_model} cannot be trained")
+        name = f"{self.request.seed}:{self.request.round}:{self.settings.name}"
+        seed = int.from_bytes(sha256(name.encode()).digest()[:4])
+        training = model.train(pairs, self.adapter, self.spec.train, seed)
+        self.answer.adapter = training.adapter
+        self.cost = replace(
+            self.cost,
+            train_ms=round((time.perf_counter() - started) * 1000),
+            train_examples=training.examples,
+            train_steps=training.steps,
+            train_tokens=training.tokens,
+        )
+        return training
+
+    @property
+    def data(self) -> SiteData:
+        """The site's examples."""
+        return _data(self.settings)
+
+    def examples(self, task: Task, most: int) -> Sequence[Example]:
+        """The test split, or `most` examples of it chosen by digest."""
+        examples = self.data.split(task, "test")
+        if not most or len(examples) <= most:
+            return examples
+        return sorted(examples, key=lambda example: sha256(example.id.encode()).digest())[:most]
+
+    def model(self, name: str, adapted: bool) -> Model:
+        """The model, with the adapter that came along or as its base."""
+        model = _model(self.cards[name], self.settings.threads)
+        if isinstance(model, Trainable) and self.spec.train is not None:
+            model.load_adapter(self.adapter if adapted else None, self.spec.train)
+        return model
+
+    def _task(self, name: str) -> Task | None:
+        try:
+            return load_task(name, (*self.settings.tasks, *overlay("tasks")))
+        except TaskError as error:
+            log.error("%s", error)
+            return None
+
+    def _card(self, name: str) -> ModelCard | None:
+        try:
+            return load_card(name, (*self.settings.conf, *overlay("conf")))
+        except ModelError as error:
+            log.error("%s", error)
+            return None
+
+
+def _digest_or_none(card: ModelCard) -> str | None:
+    try:
+        return card_digest(card)
+    except KommunbenchError as error:
+        log.error("%s", error)
+        return None
+
+
+@lru_cache(maxsize=4)
+def _model_of(card: str, threads: int) -> Model:
+    return open_model(ModelCard.model_validate_json(card), threads=threads)
+
+
+def _model(card: ModelCard, threads: int) -> Model:
+    """A model is opened once a process, whatever the number of messages and sites that it serves."""
+    return _model_of(card.model_dump_json(), threads)
+
+
+@lru_cache(maxsize=32)
+def _data(settings: SiteSettings) -> SiteData:
+    return SiteData(open_source(settings))
