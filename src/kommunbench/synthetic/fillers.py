@@ -106,11 +106,11 @@ class Fillers:
         return spaced(self.number(low, high)) + " kronor"
 
     def number(self, low: int, high: int) -> int:
-        """A whole number of the pool, with two or three digits that matter, evenly spread over orders of magnitude."""
+        """A whole number of the pool, with two to four digits that matter, evenly spread over orders of magnitude."""
 
         def draw() -> int:
             raw: float = low * (high / low) ** self.rng.random()
-            zeros = max(0, len(str(int(raw))) - self.rng.choice((2, 3, 3)))
+            zeros = max(0, len(str(int(raw))) - self.rng.choice((2, 3, 3, 4)))
             unit = int("1" + "0" * zeros)
             return max(low, min(high, round(raw / unit) * unit))
 

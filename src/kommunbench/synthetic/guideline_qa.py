@@ -20,7 +20,7 @@ class Manner(NamedTuple):
     """One way to head a guideline, to number its paragraphs and to answer.
 
     `act` words an answer that tells what to do, `fact` one that states something; {i} is the paragraph, {imp}, {inf}
-    and {pres} are what to do as an order, after 'ska' and after 'du'. `silent` is what follows 'Står inte i riktlinjen.'
+    and {pres} are what to do as an order, after 'ska' and with 'du'. `silent` follows 'Står inte i riktlinjen.'
     """
 
     head: str
@@ -32,20 +32,23 @@ class Manner(NamedTuple):
 
 MANNERS = (
     Manner("Riktlinje för {area} i {place}. Ansvarig: {c}.", "{i} §",
-           "Enligt {i} ska du {inf} om {cond}.", "Enligt {i} gäller följande: {fact}.", "Fråga {c} innan du gör "
-           "något."),
+           "Enligt {i} ska du {inf} om {cond}.", "Enligt {i} gäller följande: {fact}.",
+           "Fråga {c} innan du gör något."),
     Manner("Rutin, {area} {place}. Rutinansvar: {c}.", "{i} §",
-           "Gör så här om {cond}: {imp}. Källa: {i}.", "Så här är det: {fact}. Källa: {i}.", "Kolla upp saken med "
-           "{c}."),
+           "Gör så här om {cond}: {imp}. Källa: {i}.", "Så här är det: {fact}. Källa: {i}.",
+           "Kolla upp saken med {c}."),
     Manner("Anvisning till {s} om {area}. Kontakt: {c}.", "§ {i}",
-           "Om {cond} {pres}, se {i}.", "{Fact}, se {i}.", "Vänd dig genast till {c}."),
+           "Om {cond} {pres}, se {i}.", "{Fact}, se {i}.",
+           "Vänd dig genast till {c}."),
     Manner("Handbok för {area} i {place}, utgiven av {c}.", "{i} §",
-           "{I} säger: {imp} om {cond}.", "{I} säger: {fact}.", "Handboken saknar svar, prata med {c}."),
+           "{I} säger: {imp} om {cond}.", "{I} säger: {fact}.",
+           "Handboken saknar svar, prata med {c}."),
     Manner("Vägledning, {area}. Fastställd av {b} och {c}.", "§ {i}",
-           "{S} ska {inf} om {cond}. Stöd: {i}.", "{Fact}. Stöd: {i}.", "Stöd saknas, så invänta {c}."),
+           "{S} ska {inf} om {cond}. Stöd: {i}.", "{Fact}. Stöd: {i}.",
+           "Stöd saknas, så invänta {c}."),
     Manner("Instruktion för {area} i {place} ({c}).", "{i} §",
-           "Svar: om {cond} ska du {inf}. Läs mer i {i}.", "Svar: {fact}. Läs mer i {i}.", "Rapportera luckan till "
-           "{c}."),
+           "Svar: om {cond} ska du {inf}. Läs mer i {i}.", "Svar: {fact}. Läs mer i {i}.",
+           "Rapportera luckan till {c}."),
 )  # fmt: skip
 _AREAS = {
     "municipality": phrases("hemtjänsten | nattpatrullen | boendestödet | särskilt boende | dagverksamheten"),
@@ -144,7 +147,8 @@ def _rows(organisation: Organisation, split: Split, seed: int, recipe: Recipe) -
     size, each = organisation.sizes["guideline_qa"].of(split), recipe.questions_per_guideline
     for index in range(size):
         guideline, turn = divmod(index, each)
-        context, answered, silent = writer.guideline(guideline)
+        if turn == 0:
+            context, answered, silent = writer.guideline(guideline)
         rng = source(seed, organisation.name, "question", split, index)
         question, answer = (
             silent[turn % len(silent)] if rng.random() < writer.style.unanswerable else answered[turn % len(answered)]
@@ -179,7 +183,8 @@ class _Writer:
         """A context of 3 to 5 paragraphs, (question, answer) pairs that it answers, and such that it does not."""
         rng = source(self.seed, self.organisation.name, "guideline", self.split, index)
         fillers = Fillers(rng, pool(self.split))
-        values = self.style.values(fillers)
+        values = self.style.slots(fillers)
+        values["area"] = self._area()
         conditions = self._conditions(fillers, 4)
         absent = conditions.pop()
         paragraphs = [self._situation(fillers, condition) for condition in conditions[: rng.randint(2, 3)]]
@@ -191,7 +196,7 @@ class _Writer:
             paragraphs.append(self._disagreement(fillers, conditions[0], paragraphs))
 
         first = rng.choice((1, 1, 1, 3, 6))
-        lines, answered = [self.manner.head.format_map(values | {"area": self._area()})], []
+        lines, answered = [self.manner.head.format_map(values)], []
         for number, paragraph in enumerate(paragraphs, start=first):
             label = self.manner.number.format(i=number)
             lines.append(f"{label} {paragraph.text}")
@@ -212,13 +217,13 @@ class _Writer:
             condition = fillers.rng.choices(self.situations, self.weights)[0]
             if condition not in chosen:
                 chosen.append(condition)
-        return [condition.format_map(self.style.values(fillers)) for condition in chosen]
+        return [condition.format_map(self.style.slots(fillers)) for condition in chosen]
 
     def _ask(self, fillers: Fillers, condition: str) -> str:
         return fillers.rng.choice(open_to(_ASKS, self.split, self.recipe)).format(cond=condition)
 
     def _action(self, fillers: Fillers) -> tuple[str, str, str, str]:
-        values = self.style.values(fillers)
+        values = self.style.slots(fillers)
         present, imperative, infinitive, rest = fillers.rng.choice(self.actions)
         return present, imperative, infinitive, rest.format_map(values)
 
@@ -247,11 +252,11 @@ class _Writer:
         return Paragraph(text, tuple(asked))
 
     def _fact(self, fact: tuple[str, str], fillers: Fillers) -> Paragraph:
-        stated = fact[0].format_map(self.style.values(fillers))
+        stated = fact[0].format_map(self.style.slots(fillers))
         return Paragraph(f"{capital(stated)}.", ((fact[1], self._stated(stated)),))
 
     def _ban(self, ban: tuple[str, str], fillers: Fillers) -> Paragraph:
-        banned, allowed = (part.format_map(self.style.values(fillers)) for part in ban)
+        banned, allowed = (part.format_map(self.style.slots(fillers)) for part in ban)
         text = f"{capital(self.style.staff)} får inte {banned}. Det är däremot tillåtet att {allowed}."
         return Paragraph(
             text,
@@ -264,7 +269,7 @@ class _Writer:
     def _disagreement(self, fillers: Fillers, condition: str, paragraphs: list[Paragraph]) -> Paragraph:
         """A newer paragraph about `condition`, which takes the questions over from the older one."""
         action = self._action(fillers)
-        since = self.style.values(fillers)["earlier"]
+        since = self.style.slots(fillers)["earlier"]
         text = f"Ändrat {since}: om {condition} {action[0]} {self.style.staff} {action[3]}."
         for at, paragraph in enumerate(paragraphs):
             kept = tuple(pair for pair in paragraph.asked if f"{condition}?" not in pair[0])

@@ -78,59 +78,69 @@ _PLACES = {
     ),
 }
 _MEANINGS = (
-    _meaning("Ansökan om {x} ska vara {b} tillhanda senast {date}. | Den som önskar erhålla {x} har att inkomma med "
-             "ansökan senast {date}. | Sista ansökningsdag för {x} är {date}.",
+    _meaning("Ansökan om {x} ska vara {b} tillhanda senast {date}. | "
+             "Den som önskar erhålla {x} har att inkomma med ansökan senast {date}. | "
+             "Sista ansökningsdag för {x} är {date}.",
              "Du kan {apply} {x}. Gör det senast {date}."),
-    _meaning("Avgiften för {x} höjs fr.o.m. {date} till {fee}. | Avgiftshöjning avseende {x} till {fee} träder i kraft "
-             "{date}. | Taxan för {x} uppgår efter höjning fr.o.m. {date} till {fee}.",
+    _meaning("Avgiften för {x} höjs fr.o.m. {date} till {fee}. | "
+             "Avgiftshöjning avseende {x} till {fee} träder i kraft {date}. | "
+             "Taxan för {x} uppgår efter höjning fr.o.m. {date} till {fee}.",
              "Du betalar mer för {x} från {date}. Då kostar det {fee}."),
-    _meaning("Månadsavgiften för {x} är fastställd till {fee}. | Avgift om {fee} debiteras månadsvis för {x}. | För "
-             "{x} "
-             "erläggs {fee} per månad.",
+    _meaning("Månadsavgiften för {x} är fastställd till {fee}. | "
+             "Avgift om {fee} debiteras månadsvis för {x}. | "
+             "För {x} erläggs {fee} per månad.",
              "Varje månad betalar du {fee} för {x}."),
-    _meaning("Rätt till {x} föreligger ej för den som saknar intyg. | {X} beviljas endast mot uppvisande av intyg. | "
-             "Utan "
-             "intyg kan {x} ej beviljas.",
+    _meaning("Rätt till {x} föreligger ej för den som saknar intyg. | "
+             "{X} beviljas endast mot uppvisande av intyg. | "
+             "Utan intyg kan {x} ej beviljas.",
              "Utan intyg får du inte {x}."),
-    _meaning("Den sökande åläggs att inkomma med underlag senast {date}. | Kompletterande underlag inges senast "
-             "{date}. | "
+    _meaning("Den sökande åläggs att inkomma med underlag senast {date}. | "
+             "Kompletterande underlag inges senast {date}. | "
              "Underlag ska vara oss tillhanda senast {date}.",
              "Du {must} skicka papper till oss senast {date}."),
-    _meaning("Handläggningstiden för {x} beräknas till {n} veckor. | Beslut om {x} meddelas normalt inom {n} veckor. | "
+    _meaning("Handläggningstiden för {x} beräknas till {n} veckor. | "
+             "Beslut om {x} meddelas normalt inom {n} veckor. | "
              "Ärenden om {x} avgörs inom {n} veckor.",
              "Du får svar om {x} inom {n} veckor."),
-    _meaning("{Y} på {street} hålls stängd t.o.m. {date} p.g.a. ombyggnad. | Med anledning av ombyggnad är {y} på "
-             "{street} "
-             "stängd t.o.m. {date}. | {Y} på {street} stängs för ombyggnad t.o.m. {date}.",
+    _meaning("{Y} på {street} hålls stängd t.o.m. {date} p.g.a. ombyggnad. | "
+             "Med anledning av ombyggnad är {y} på {street} stängd t.o.m. {date}. | "
+             "{Y} på {street} stängs för ombyggnad t.o.m. {date}.",
              "{Y} på {street} är stängd till och med {date}. Vi bygger om."),
-    _meaning("Besökare till {y} erinras om att medföra legitimation. | Legitimation krävs vid besök på {y}. | Vid "
-             "besök "
-             "på {y} ska legitimation uppvisas.",
+    _meaning("Besökare till {y} erinras om att medföra legitimation. | "
+             "Legitimation krävs vid besök på {y}. | "
+             "Vid besök på {y} ska legitimation uppvisas.",
              "Du {must} ta med legitimation till {y}."),
-    _meaning("{X} omfattar högst {n} timmar per månad. | Maximalt {n} timmars {x} kan utgå per månad. | Omfattningen "
-             "av "
-             "{x} begränsas till {n} timmar i månaden.",
+    _meaning("{X} omfattar högst {n} timmar per månad. | "
+             "Maximalt {n} timmars {x} kan utgå per månad. | "
+             "Omfattningen av {x} begränsas till {n} timmar i månaden.",
              "Du {may} {x}. Det blir högst {n} timmar i månaden."),
-    _meaning("Avbokning ska ske senast kl. {time} dagen före. | Återbud lämnas senast kl. {time} föregående dag. | "
+    _meaning("Avbokning ska ske senast kl. {time} dagen före. | "
+             "Återbud lämnas senast kl. {time} föregående dag. | "
              "Förhinder anmäls senast kl. {time} dagen innan.",
              "Kan du inte komma? Säg till senast klockan {time} dagen innan."),
-    _meaning("Uteblivet besök debiteras med {fee}. | Vid uteblivet besök utgår en avgift om {fee}. | Den som uteblir "
-             "faktureras {fee}.",
+    _meaning("Uteblivet besök debiteras med {fee}. | "
+             "Vid uteblivet besök utgår en avgift om {fee}. | "
+             "Den som uteblir faktureras {fee}.",
              "Kommer du inte får du betala {fee}."),
-    _meaning("Synpunkter ska inges inom {n} dagar. | Den som har synpunkter äger inkomma med dem inom {n} dagar. | "
+    _meaning("Synpunkter ska inges inom {n} dagar. | "
+             "Den som har synpunkter äger inkomma med dem inom {n} dagar. | "
              "Eventuella yttranden emotses inom {n} dagar.",
              "Vill du tycka till? Skriv till oss inom {n} dagar."),
-    _meaning("Rätten till {x} upphör {date}, men kan förnyas. | Giltighetstiden för {x} löper ut {date} och kan "
-             "förlängas. | Förlängning av {x} krävs efter {date}.",
+    _meaning("Rätten till {x} upphör {date}, men kan förnyas. | "
+             "Giltighetstiden för {x} löper ut {date} och kan förlängas. | "
+             "Förlängning av {x} krävs efter {date}.",
              "Du har {x} till {date}. Sedan kan du {apply} {x} igen."),
-    _meaning("{who2} har förordnats som handläggare. | Ärendet handläggs av {who2}. | Såsom handläggare har utsetts "
-             "{who2}.",
+    _meaning("{who2} har förordnats som handläggare. | "
+             "Ärendet handläggs av {who2}. | "
+             "Såsom handläggare har utsetts {who2}.",
              "{who2} tar hand om ditt ärende."),
-    _meaning("Personuppgifter behandlas i enlighet med gällande bestämmelser och lämnas ej ut. | Inkomna uppgifter "
-             "omfattas av sekretess. | Uppgifter i ärendet utlämnas ej till obehörig.",
+    _meaning("Personuppgifter behandlas i enlighet med gällande bestämmelser och lämnas ej ut. | "
+             "Inkomna uppgifter omfattas av sekretess. | "
+             "Uppgifter i ärendet utlämnas ej till obehörig.",
              "Vi berättar inte för andra vad du har sagt till oss."),
-    _meaning("Parkering vid {y} är ej tillåten t.o.m. {date}. | Parkeringsförbud råder vid {y} t.o.m. {date}. | Det är "
-             "t.o.m. {date} förbjudet att parkera vid {y}.",
+    _meaning("Parkering vid {y} är ej tillåten t.o.m. {date}. | "
+             "Parkeringsförbud råder vid {y} t.o.m. {date}. | "
+             "Det är t.o.m. {date} förbjudet att parkera vid {y}.",
              "Du får inte parkera vid {y} till och med {date}."),
 )  # fmt: skip
 _PADDING = phrases(
@@ -168,11 +178,12 @@ def _notice(
     place = rng.choice(open_to(_PLACES[organisation.kind], split, recipe))
     shared = {"x": service, "X": service.capitalize(), "y": place.lower(), "Y": place}
     shared |= {"must": manner.must, "may": manner.may, "apply": manner.apply}
-    around = style.values(fillers)
+    around = style.slots(fillers)
     weights = favourites(organisation, seed, recipe, "meanings", len(_MEANINGS))
     official, plain = [], []
     for meaning in _some(fillers, weights, rng.choice((2, 2, 2, 3))):
-        values = style.values(fillers) | shared
+        values = style.slots(fillers)
+        values.update(shared)
         official.append(rng.choice(open_to(meaning.official, split, recipe)).format_map(values))
         plain.append(manner.bullet + meaning.plain.format_map(values))
     for padding in rng.sample(open_to(_PADDING, split, recipe), 3):

@@ -16,7 +16,7 @@ from kommunbench.synthetic.fillers import Fillers
 from kommunbench.synthetic.neutral_drills import drill
 from kommunbench.synthetic.neutral_guideline_qa import passage
 from kommunbench.synthetic.neutral_lattlast import rewriting
-from kommunbench.synthetic.neutral_summarization import case
+from kommunbench.synthetic.neutral_summarization import case, question
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Document:
     """One text of the corpus.
 
     Args:
-        kind: `prose`, `drill`, or a task's name.
+        kind: `prose`, `drill`, `question`, or a task's name.
         prompt: the task's prompt, instruction last; empty for prose.
         answer: what follows; the whole text for prose. No white space at either end.
     """
@@ -37,8 +37,8 @@ class Document:
 def neutral_corpus(seed: int) -> Iterator[Document]:
     """Yield documents without end; the same seed gives the same ones.
 
-    One in eight is prose, one in five a copy drill, the rest are the three tasks in equal parts, each with one of its
-    prompts. A question is left unanswered half the time.
+    One in ten is prose, one in six a copy drill, one in twelve a question about a case; the rest are the three tasks in
+    about equal parts, each with one of its prompts. A question is left unanswered half the time.
     """
     tasks = {name: read_task(TASKS / f"{name}.yaml") for name in ("summarization", "guideline_qa", "lattlast")}
     index = 0
@@ -50,11 +50,14 @@ def neutral_corpus(seed: int) -> Iterator[Document]:
 
 def _document(fillers: Fillers, tasks: dict[str, Task]) -> Document:
     rng = fillers.rng
-    kind = rng.choices(("prose", "drill", *tasks), weights=(12, 20, 22, 24, 22))[0]
+    kind = rng.choices(("prose", "drill", "question", *tasks), weights=(10, 16, 8, 22, 24, 20))[0]
     if kind == "prose":
         return Document(kind, "", _PROSE[rng.randrange(len(_PROSE))](fillers))
     if kind == "drill":
         return Document(kind, *drill(fillers))
+    if kind == "question":
+        text, asked, told = question(fillers)
+        return Document(kind, f"{text}\n\nFråga: {asked}\nSvar:", told)
     inputs, answer = _INPUTS[kind](fillers)
     variant = rng.choice(sorted(tasks[kind].prompts))
     return Document(kind, tasks[kind].render(variant, inputs), answer)

@@ -11,6 +11,7 @@ _SENTENCES = {
     "datum": "Det hände den {x}.|Svaret kom den {x}.|Senast den {x} ska det vara klart.|Nästa möte är den {x}.",
     "telefonnummer": "Ring {x}.|Numret är {x}.|Vi svarar på {x}.|Jouren nås på {x}.",
     "adresser": "Huset ligger på {x}.|Skicka det till {x}.|Lokalen finns på {x}.|Hämta den på {x}.",
+    "koder": "Märkt {x}.|Det står {x} på lappen.|Koden är {x}.|Nummer {x} saknas.",
     "tider": "Klockan {x} börjar vi.|Dörren öppnas {x}.|Tåget går {x}.|Samling {x}.",
 }
 _ASKS = {
@@ -20,6 +21,7 @@ _ASKS = {
     "datum": "Skriv av datumen.|Vilka datum nämns?",
     "telefonnummer": "Skriv av numren.|Vilka nummer nämns?",
     "adresser": "Skriv av adresserna.|Vilka adresser nämns?",
+    "koder": "Skriv av koderna.|Vilka koder nämns?",
     "tider": "Skriv av tiderna.|Vilka tider nämns?",
 }
 
@@ -58,5 +60,18 @@ def _filler(fillers: Fillers, kind: str) -> str:
             return fillers.phone()
         case "adresser":
             return fillers.address()
+        case "koder":
+            return _code(fillers)
         case _:
             return fillers.time()
+
+
+def _code(fillers: Fillers) -> str:
+    """A made-up mark of two to four runs of letters or digits: '81/4-QX', so that any figures are copied."""
+    rng = fillers.rng
+    runs = []
+    for _ in range(rng.randint(2, 4)):
+        letters = rng.random() < 0.3
+        runs.append("".join(rng.choices("ABCDEFGHKLMNPRSTVXYZ" if letters else "0123456789", k=rng.randint(1, 4))))
+    joints = [rng.choice("-/.: ") for _ in runs[1:]]
+    return runs[0] + "".join(joint + run for joint, run in zip(joints, runs[1:], strict=True))

@@ -32,9 +32,9 @@ _OPENINGS = phrases(
 )
 _ASIDES = phrases(
     "Ett liknande arbete i {p} kostade {k2}.|{who} på {u2} har tagit fram underlaget.|{n} personer har svarat på en "
-    "enkät.|Samtal har förts med {who}.|Frågan var uppe redan den {d0}.|Ungefär {n} personer berörs varje vecka.|"
-    "Många i {p} har hört av sig.|{who} tycker tvärtom att pengarna behövs bättre i {p2}.|Det finns inga hinder enligt "
-    "{u2}.|Platsen ligger {n} meter från {s}.|Förra året lades {k2} på underhåll.|Huset byggdes för {n2} år sedan.|"
+    "enkät.|Samtal har förts med {who3}.|Frågan var uppe redan den {d0}.|Ungefär {n3} personer berörs varje vecka.|"
+    "Många i {p} har hört av sig.|{who2} tycker tvärtom att pengarna behövs bättre i {p2}.|Det finns inga hinder enligt "
+    "{u2}.|Platsen ligger {n4} meter från {s}.|Förra året lades {k2} på underhåll.|Huset byggdes för {n2} år sedan.|"
     "Personalen har inte fått frågan tidigare.|Ingen har haft något att invända."
 )
 _COSTS = phrases(
@@ -46,12 +46,12 @@ _DATES = phrases(
     "Slutdatum är den {d}.|Om inget oväntat händer är det klart den {d}."
 )
 _YES = phrases(
-    "{U} säger ja eftersom {why}.|Därför säger {u} ja till förslaget.|{U} är positiv eftersom {why}.|"
+    "{U} säger ja eftersom {why}.|Därför säger {u} ja till förslaget.|{U} ser positivt på saken eftersom {why}.|"
     "{U} tycker att förslaget är bra."
 )
 _NO = phrases(
     "{U} säger nej eftersom {whynot}.|Därför säger {u} nej till förslaget.|{U} tycker inte att det ska göras.|"
-    "{U} är inte positiv, eftersom {whynot}."
+    "{U} ser inte positivt på saken, eftersom {whynot}."
 )
 _WAIT = phrases("{U} vill vänta eftersom {whynot}.|{U} vill veta mer innan något görs.|Därför vill {u} vänta.")
 _WHY = phrases(
@@ -60,6 +60,16 @@ _WHY = phrases(
 _WHY_NOT = phrases(
     "pengarna inte räcker|andra behov är större|underlaget är för tunt|priset är för högt|nyttan är liten"
 )
+_QUESTIONS = (
+    ("|".join(_COSTS), "Vad kostar det?", "{k}."),
+    ("|".join(_DATES), "När ska det vara klart?", "Den {d}."),
+    ("{who} har räknat på det.|Underlaget är skrivet av {who}.", "Vem har skrivit underlaget?", "{who}."),
+    ("Ett liknande arbete gjordes i {p}.|I {p} har man redan gjort så.", "Var har man gjort så förut?", "I {p}."),
+    ("{n} personer har svarat på en enkät.|Enkäten har besvarats av {n} personer.", "Hur många har svarat?", "{n}."),
+    ("Under tiden används {s}.|Trafiken leds om via {s}.", "Vilken väg används under tiden?", "{s}."),
+)
+"""What a case may say, in variants, with a question and its answer."""
+_LABELS = phrases("Plan | Läge | Pengar | Tid | Slutsats | Fakta | Frågan | Övrigt | Notering")
 _STANCES = {"yes": _YES, "no": _NO, "wait": _WAIT}
 _CLOSINGS = {"yes": "{U} säger ja.", "no": "{U} säger nej.", "wait": "{U} vill vänta."}
 
@@ -75,7 +85,7 @@ def case(fillers: Fillers) -> tuple[str, str]:
     rng.shuffle(facts)
     for fact in facts:
         middle.insert(rng.randint(0, len(middle)), fact)
-    text = " ".join(part.format_map(values) for part in (rng.choice(_OPENINGS), *middle))
+    text = _laid_out(rng, [part.format_map(values) for part in (rng.choice(_OPENINGS), *middle)])
     summary = ["Texten handlar om att {m}."]
     if cost and date:
         summary.append("Det kostar {k} och ska vara klart den {d}.")
@@ -85,6 +95,32 @@ def case(fillers: Fillers) -> tuple[str, str]:
         summary.append("Det ska vara klart den {d}.")
     summary.append(_CLOSINGS[stance])
     return text, " ".join(summary).format_map(values)
+
+
+def _laid_out(rng: random.Random, sentences: list[str]) -> str:
+    """Sentences as one paragraph, or on lines of their own, or under labels that no organisation uses."""
+    layout = rng.choices(("paragraph", "lines", "labels"), weights=(5, 2, 3))[0]
+    if layout == "paragraph":
+        return " ".join(sentences)
+    if layout == "lines":
+        return "\n".join(sentences)
+    cuts = sorted(rng.sample(range(1, len(sentences)), min(2, len(sentences) - 1)))
+    parts = [sentences[start:end] for start, end in zip([0, *cuts], [*cuts, None], strict=True)]
+    labels = rng.sample(_LABELS, len(parts))
+    return "\n".join(f"{label}: {' '.join(part)}" for label, part in zip(labels, parts, strict=True))
+
+
+def question(fillers: Fillers) -> tuple[str, str, str]:
+    """A case, a question about it and its answer; half the time the case does not say."""
+    rng = fillers.rng
+    values = _values(fillers)
+    facts = [*rng.sample(_QUESTIONS, 3)]
+    asked = rng.choice(facts)
+    said = facts if rng.random() < 0.5 else [fact for fact in facts if fact is not asked]
+    sentences = [rng.choice(phrases(fact[0])) for fact in said] + rng.sample(_ASIDES[7:9] + _ASIDES[-2:], 2)
+    rng.shuffle(sentences)
+    text = _laid_out(rng, [part.format_map(values) for part in (rng.choice(_OPENINGS[:2]), *sentences)])
+    return text, asked[1], asked[2].format_map(values) if said is facts else "Står inte i texten."
 
 
 def _values(fillers: Fillers) -> dict[str, str]:
@@ -100,11 +136,15 @@ def _values(fillers: Fillers) -> dict[str, str]:
         "p2": fillers.place(),
         "s": fillers.street(),
         "who": fillers.person(),
+        "who2": fillers.person(),
+        "who3": fillers.person(),
         "k": fillers.kronor(),
         "k2": fillers.kronor(),
         "d": written_date(rng, fillers),
         "d0": written_date(rng, fillers),
         "n": str(rng.randint(12, 640)),
+        "n3": str(rng.randint(12, 640)),
+        "n4": str(rng.randint(12, 640)),
         "n2": str(rng.randint(8, 90)),
         "why": rng.choice(_WHY),
         "whynot": rng.choice(_WHY_NOT),

@@ -7,6 +7,7 @@ model that has learned how houses write can tell from a new text which manner it
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from kommunbench.synthetic.fillers import Fillers, long_date, spaced
@@ -75,28 +76,37 @@ class Style:
         year, number = serial
         return self.diary_form.format(unit=self.diary_unit, year=year, short=year % 100, number=number)
 
-    def values(self, fillers: Fillers) -> dict[str, str]:
-        """The house's words and fresh fillers, by the letters that templates use."""
-        day, other = sorted(fillers.date() for _ in range(2))
-        terms = {"p": self.person, "s": self.staff, "c": self.chief, "b": self.board}
-        return {
-            **terms,
-            **{key.upper(): word.capitalize() for key, word in terms.items()},
-            "date": self.date(other),
-            "earlier": self.date(day),
-            "money": self.money(fillers.number(20_000, 9_000_000)),
-            "money2": self.money(fillers.number(20_000, 9_000_000)),
-            "fee": spaced(fillers.number(100, 3_000)) + " kronor",
-            "diary": self.diary_number(fillers.serial()),
-            "place": fillers.place(),
-            "place2": fillers.place(),
-            "street": fillers.street(),
-            "who": fillers.person(),
-            "who2": fillers.person(),
-            "phone": fillers.phone(),
-            "time": fillers.time(),
-            "n": str(fillers.rng.randint(2, 40)),
+    def slots(self, fillers: Fillers) -> Slots:
+        """The house's words and fresh fillers for the templates of one text."""
+        return Slots(self, fillers)
+
+
+class Slots(dict[str, str]):
+    """Values by a slot's name. A filler is drawn when a template first asks for it, and then stays."""
+
+    def __init__(self, style: Style, fillers: Fillers) -> None:
+        terms = {"p": style.person, "s": style.staff, "c": style.chief, "b": style.board}
+        super().__init__(terms | {key.upper(): word.capitalize() for key, word in terms.items()})
+        self._draw: dict[str, Callable[[], str]] = {
+            "date": lambda: style.date(fillers.date()),
+            "earlier": lambda: style.date(fillers.date(2019, 2023)),
+            "money": lambda: style.money(fillers.number(20_000, 9_000_000)),
+            "money2": lambda: style.money(fillers.number(20_000, 9_000_000)),
+            "fee": lambda: spaced(fillers.number(100, 3_000)) + " kronor",
+            "diary": lambda: style.diary_number(fillers.serial()),
+            "place": fillers.place,
+            "place2": fillers.place,
+            "street": fillers.street,
+            "who": fillers.person,
+            "who2": fillers.person,
+            "phone": fillers.phone,
+            "time": fillers.time,
+            "n": lambda: str(fillers.rng.randint(2, 40)),
         }
+
+    def __missing__(self, slot: str) -> str:
+        self[slot] = value = self._draw[slot]()
+        return value
 
 
 def style_of(organisation: Organisation, seed: int, recipe: Recipe) -> Style:

@@ -181,7 +181,7 @@ def _case(
     measures = _MEASURES[organisation.kind]
     weights = favourites(organisation, seed, recipe, "measures", len(measures))
     usable = open_to(measures, split, recipe)
-    values = style.values(fillers)
+    values = style.slots(fillers)
     unit, other = rng.sample(_UNITS[organisation.kind], 2)
     values |= {"u": unit, "U": capital(unit), "u2": other, "U2": capital(other)}
     values["m"] = rng.choices(usable, weights[: len(usable)])[0].format_map(values)

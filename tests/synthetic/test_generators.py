@@ -1,0 +1,158 @@
+"""What the generators of every task promise: determinism, hygiene of splits, bounds, houses that differ."""
+
+import re
+from collections import Counter
+
+import pytest
+from houses import SEED, all_rows, houses, rows
+
+from kommunbench.core.example import SPLITS
+from kommunbench.core.registry import find
+from kommunbench.core.swedish import known_names, known_numbers, names, numbers, words
+from kommunbench.core.task import load_task
+from kommunbench.synthetic.organisation import Recipe, Sizes
+
+
+def inputs(row: dict) -> str:
+    return " ".join(row[name] for name in ("context", "question", "input") if name in row)
+
+
+def texts(task: str, *splits: str) -> str:
+    return "\n".join(inputs(row) + " " + row["references"][0] for row in all_rows(task, *splits))
+
+
+def test_the_same_seed_gives_the_same_rows_and_another_seed_gives_others(task):
+    house, generate = houses()[0], find("synthetic", task)
+    once, again = (list(generate(house, "test", SEED, Recipe())) for _ in range(2))
+    assert once == again
+    other = list(generate(house, "test", SEED + 1, Recipe()))
+    assert [inputs(row) for row in other] != [inputs(row) for row in once]
+
+
+def test_asking_for_more_rows_gives_the_same_first_rows(task):
+    house, generate = houses()[2], find("synthetic", task)
+    for split in SPLITS:
+        more = house.model_copy(update={"sizes": {task: Sizes(train=150, validation=31, test=77)}})
+        few = rows(task, house.name, split)
+        assert list(generate(more, split, SEED, Recipe()))[: len(few)] == list(few)
+
+
+def test_a_house_without_the_task_has_no_rows(task):
+    house = houses()[0].model_copy(update={"sizes": {}})
+    assert list(find("synthetic", task)(house, "train", SEED, Recipe())) == []
+
+
+def test_every_row_fits_its_task(task):
+    loaded = load_task(task)
+    for row in all_rows(task):
+        assert set(row) == {"id", "split", "group", "references", *loaded.inputs}
+        for variant in loaded.prompts:
+            prompt = loaded.render(variant, row)
+            assert all(row[name] in prompt for name in loaded.inputs)
+        assert "{" not in prompt
+        assert "{" not in row["references"][0]
+        assert row["references"][0] == row["references"][0].strip()
+
+
+def test_ids_are_unique_and_a_group_stays_in_one_split(task):
+    for house in houses():
+        mine = [row for split in SPLITS for row in rows(task, house.name, split)]
+        assert len({row["id"] for row in mine}) == len(mine)
+        splits = {(row["group"], row["split"]) for row in mine}
+        assert len({group for group, _ in splits}) == len(splits)
+
+
+def test_no_input_is_in_two_splits(task):
+    seen = {split: {inputs(row) for row in all_rows(task, split)} for split in SPLITS}
+    assert not seen["test"] & (seen["train"] | seen["validation"])
+    documents = {split: {row.get("context", row.get("input")) for row in all_rows(task, split)} for split in SPLITS}
+    assert not documents["train"] & documents["validation"]
+
+
+def made_up(text: str) -> set[str]:
+    """Names and amounts of a text: capitalised words in mid-sentence with an invented ending, and grouped numbers."""
+    return set(re.findall(r"\b\d{1,3}(?: \d{3})+\b|\b0\d{2,3}-0\d \d\d \d\d\b", text)) | {
+        word
+        for word in words(text)
+        if re.fullmatch(r"[A-ZÅÄÖ]\w+(?:hult|torp|ryd|hamra|lunda|gatan|stigen|qvist)", word)
+    }
+
+
+def test_test_splits_use_names_places_and_amounts_that_training_never_saw(task):
+    test, training = made_up(texts(task, "test")), made_up(texts(task, "train", "validation"))
+    assert len(test) > 100
+    assert not test & training
+
+
+def test_some_templates_are_only_in_test_splits(task):
+    """Word patterns with fillers blanked out: a share of those in test is new."""
+
+    def patterns(*splits: str) -> set[str]:
+        sentences = re.split(r"(?<=[.?])\s", "\n".join(inputs(row) for row in all_rows(task, *splits)))
+        return {re.sub(r"\b[A-ZÅÄÖ]\w+|\d[\d .,/:-]*", "#", sentence) for sentence in sentences}
+
+    new = patterns("test") - patterns("train", "validation")
+    assert len(new) > 20
+
+
+BOUNDS = {"summarization": (36, 90, 15, 40), "guideline_qa": (30, 130, 5, 35), "lattlast": (34, 90, 18, 60)}
+
+
+def test_lengths_are_within_bounds(task):
+    low, high, short, long = BOUNDS[task]
+    for row in all_rows(task):
+        assert low <= len(inputs(row).split()) <= high
+        assert short <= len(row["references"][0].split()) <= long
+
+
+FIXED = frozenset(("stöd", "källa"))
+"""Words of a house's own phrases that look like names."""
+
+
+def test_every_number_and_name_of_a_reference_is_in_its_input(task):
+    for row in all_rows(task):
+        source, reference = inputs(row), row["references"][0]
+        assert set(numbers(reference)) <= known_numbers(source)
+        assert set(names(reference)) <= known_names(source) | FIXED
+
+
+def test_amounts_in_thousands_are_those_of_the_input():
+    for row in all_rows("summarization"):
+        for amount in re.findall(r"[\d ,]+ tkr", row["references"][0]):
+            assert amount in row["input"]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_houses_write_differently(task, split):
+    """Total variation between two houses' word frequencies in references, names and numbers aside: at least .2.
+
+    Two halves of one house are nearer to each other than to every other house.
+    """
+
+    def frequencies(part: list[dict]) -> Counter[str]:
+        found = Counter(word.lower() for row in part for word in words(row["references"][0]) if word.islower())
+        total = sum(found.values())
+        return Counter({word: count / total for word, count in found.items()})
+
+    def distance(left: Counter[str], right: Counter[str]) -> float:
+        return sum(abs(left[word] - right[word]) for word in left | right) / 2
+
+    halves = {}
+    for house in houses():
+        mine = list(rows(task, house.name, split))
+        halves[house.name] = frequencies(mine[::2]), frequencies(mine[1::2])
+    for name, (one, other) in halves.items():
+        own = distance(one, other)
+        others = [distance(one, theirs[1]) for another, theirs in halves.items() if another != name]
+        assert min(others) > own
+        assert sum(others) / len(others) > 0.3
+
+
+def test_own_style_zero_makes_all_houses_of_a_kind_alike(task):
+    recipe = Recipe(own_style=0, subject_focus=0)
+    heads = set()
+    for house in houses():
+        if house.kind == "region":
+            row = next(find("synthetic", task)(house, "train", SEED, recipe))
+            heads.add(re.split(r"[ .,:]", row.get("context", row.get("input")))[0])
+    assert len(heads) == 1
