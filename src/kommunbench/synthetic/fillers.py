@@ -23,7 +23,7 @@ _VOWELS = tuple("aeiouyåäö")
 _CODAS = words("l ll m n r rk lm nd st v rn ng sk ls rt")
 _RUDE = frozenset(words("Knull Hor Röv Ball Neg Stånd Svin Slyn Dum Fis Tar Mord Död Hel Hat Slag Krig"))
 _PLACES = words("hult vik by torp ryd sund holm hamra berga lunda dal fors bro tuna arp mo bo sätra åsa näs")
-_SURNAMES = words("ström gren lund berg stedt mark blad vall ell ling ander hed qvist fors man")
+_SURNAMES = words("ström gren lund berg stedt mark blad vall dahl ling ander hed qvist fors man")
 _COMMON_WORDS = words(
     "Rask Modig Frisk Lager Sten Ros Gran Blom Stark Sköld Hjälm Fager Ek Lind Berg Ström Dahl Gren Kvist Lilja Falk "
     "Hjort Björk Rönn Alm Stål Kula Flink Glad Tapper Trogen Quick Svärd Pil Båge Skog Fors Holm"

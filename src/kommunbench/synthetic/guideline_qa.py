@@ -59,7 +59,7 @@ SITUATIONS = {
         "{p} inte öppnar dörren | larmet inte besvaras | {p} har fallit i hemmet | reservnyckeln saknas | {p} vägrar "
         "ta "
         "sin medicin | dosetten är tom | {p} inte vill äta | {p} ber om hjälp med bankärenden | en anhörig uppträder "
-        "hotfullt | strömmen går hos {p} | det blir värmebölja | {p} har avlidit | {p} verkar sjukare än vanligt | "
+        "hotfullt | strömmen går hos {p} | det blir värmebölja | en säkring har gått | {p} verkar sjukare än vanligt | "
         "tjänstebilen inte startar | nattbesöket blir försenat | en granne frågar efter {p} | hunden är lös | {p} "
         "inte är "
         "hemma | två besök krockar | spisen står på"

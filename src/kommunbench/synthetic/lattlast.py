@@ -42,7 +42,7 @@ MANNERS = (
            "Vid frågor kontaktas {c}.", "Vill du veta mer? Prata med {c}."),
     Manner("Allmän information från {b} i {place}.", "Kort för dig i {place}:", "* ", "får inte glömma att",
            "har möjlighet till", "begära", "Kontaktperson är {who}.", "Hör av dig till {who}."),
-    Manner("Underrättelse, {b}.", "Brev från {b}.", "", "ska alltid", "är välkommen till",
+    Manner("Underrättelse, {b}.", "Brev från {b}.", "", "ska komma ihåg att", "är välkommen till",
            "anmäla att du vill ha", "Telefonsvar ges på {phone}.", "Vårt nummer är {phone}."),
     Manner("Anslag, {place}.", "Läs det här, du i {place}:", "• ", "måste själv", "erbjuds", "fråga efter",
            "Expedition: {street}.", "Besök oss gärna på {street}."),
@@ -143,6 +143,8 @@ _MEANINGS = (
              "Det är t.o.m. {date} förbjudet att parkera vid {y}.",
              "Du får inte parkera vid {y} till och med {date}."),
 )  # fmt: skip
+_FEES = set(_MEANINGS[1:3])
+"""Only one of these in a notice: two monthly fees for one service would contradict each other."""
 _PADDING = phrases(
     "Vad ovan anförts meddelas härmed för kännedom. | Beslut i frågan har fattats i vederbörlig ordning. | Det "
     "förtydligas att tidigare utfärdade anvisningar i ämnet därmed upphävs. | Erforderlig beredning har skett i samråd "
@@ -198,6 +200,7 @@ def _some(fillers: Fillers, weights: list[float], count: int) -> list[Meaning]:
     chosen: list[Meaning] = []
     while len(chosen) < count:
         meaning = fillers.rng.choices(_MEANINGS, weights)[0]
-        if meaning not in chosen:
+        same = {meaning} | (_FEES if meaning in _FEES else set())
+        if not same & set(chosen):
             chosen.append(meaning)
     return chosen

@@ -68,7 +68,7 @@ MANNERS = (
         (phrases("{B} har ingen erinran. | {B} lämnar framställan utan erinran. | Ingen erinran lämnas av {b}."),
          phrases("{B} motsätter sig framställan. | {B} lämnar inte sitt medgivande. | Framställan medges inte av {b}."),
          phrases("{B} begär komplettering. | Framställan ska kompletteras. | {B} kräver en komplettering.")),
-        ("ingen erinran", "motsätter sig", "begär komplettering"),
+        ("ingen erinran", "avstyrkan", "begäran om komplettering"),
         "Yttrande från {b}: {verdict}. Framställan avser att {m} före {date}, där medelsbehovet är {money}. {close}",
     ),
 )  # fmt: skip
