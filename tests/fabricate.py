@@ -96,8 +96,7 @@ def fabricate_with_tallies(path: Path, trouble: bool = True, close: bool = True,
                     place = (Cell(*key[0]), str(key[1]))
                     pooled[place] = add(pooled.get(place, (0,) * len(values)), values)
     if close:
-        last = {cell for pair in info.pairs for cell in (pair.left, pair.right)}
-        totals = tuple(Total(cell=c, metric=m, total=t) for (c, m), t in pooled.items() if c in last)
+        totals = tuple(Total(cell=cell, metric=metric, total=total) for (cell, metric), total in pooled.items())
         request = Request(spec=spec, action="close", round=ROUNDS, totals=totals, pairs=info.pairs)
         for site in ROSTER:
             folder.keep(answer_close(request, site, tallies, trouble))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kommunbench.core.errors import DataError, Fault
 from kommunbench.report.build import build_report, report_json
+from kommunbench.report.figures import figures
+from kommunbench.report.markdown import markdown
 from kommunbench.report.record import RunFolder
 from kommunbench.report.rows import Report
 
 
 def write_report(folder: RunFolder) -> Report:
-    """Build the report and write report.json, report.md, report.sv.md and figures/*.svg into the run's folder.
+    """Build the report and write it into the run's folder: report.json, report.md, report.sv.md, figures/*.svg.
 
     Raises:
         DataError: the folder is no run.
@@ -19,9 +22,19 @@ def write_report(folder: RunFolder) -> Report:
     """
     report = build_report(folder)
     folder.write("report.json", report_json(report))
+    folder.write("report.md", markdown(report, "en"))
+    folder.write("report.sv.md", markdown(report, "sv"))
+    for name, svg in figures(report).items():
+        folder.write(f"figures/{name}", svg)
     return report
 
 
 def read_report(path: Path) -> Report:
-    """A report as it was written to `path` (report.json)."""
+    """A report as it was written to `path` (report.json).
+
+    Raises:
+        DataError: the file is not there.
+    """
+    if not path.is_file():
+        raise DataError(Fault("no report here", str(path), f"`kommunbench report {path.parent.name}` makes one"))
     return Report.model_validate_json(path.read_text(encoding="utf-8"))

@@ -1,0 +1,63 @@
+"""The statistics in plain words, so that nobody need ask what a number means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kommunbench.core.task import Bilingual
+from kommunbench.report.rows import Report
+from kommunbench.report.wording import Language, pick, say
+
+ALWAYS = (
+    Bilingual(
+        sv="Varje tal är en division av summor över organisationernas exempel. Organisationernas egna tal "
+        "medelvärdesbildas aldrig.",
+        en="Every value is one division of sums over the sites' examples. Sites' own values are never averaged.",
+    ),
+    Bilingual(
+        sv="**95 %, dessa**: hur långt talet kan ligga från vad fler exempel hos just dessa organisationer skulle ge. "
+        "Wilsons intervall för andelar, deltametoden för övriga mått, skiktad efter organisation.",
+        en="**95 %, these**: how far the value may be from what more examples at these very sites would give. "
+        "Wilson's interval for proportions, the delta method for the rest, stratified by site.",
+    ),
+    Bilingual(
+        sv="**95 %, liknande**: var medelvärdet för organisationer som dessa ligger (slumpeffekter med t enligt "
+        "Hartung, Knapp, Sidik och Jonkman). Organisationer skiljer sig åt, så det är ofta bredare, och en enskild ny "
+        "kommun kan hamna utanför. Det kräver minst tre organisationer.",
+        en="**95 %, like these**: where the mean of sites like these lies (random effects with t after Hartung, Knapp, "
+        "Sidik and Jonkman). Sites differ, so it is often wider, and a single new municipality may fall outside. It "
+        "takes at least three sites.",
+    ),
+    Bilingual(
+        sv="**A − B** jämför exempel för exempel där organisationerna hade kvar båda svaren; annars står det oparat. "
+        "p är korrigerat enligt Holm över alla par som bestämdes före körningen, de på huvudmått för sig. Två system "
+        "vars par inte bestämdes i förväg räknas som lika när deras intervall överlappar.",
+        en="**A − B** compares example by example where sites still had both answers; otherwise it says unpaired. "
+        "p is adjusted by Holm over all pairs declared before the run, those on primary measures apart. Two systems "
+        "whose pair was not declared count as tied where their intervals overlap.",
+    ),
+    Bilingual(
+        sv="Obedömda exempel saknar facit eller en uppgift som måttet behöver. Undanhållna tal hölls inne av "
+        "organisationen, för att de bygger på så få exempel att de kan peka ut någon.",
+        en="Unscored examples lack a reference or a fact that the measure needs. Suppressed numbers were held back by "
+        "the site, since they rest on so few examples that they could point at someone.",
+    ),
+)
+
+
+def notes(report: Report, language: Language) -> Iterator[str]:
+    """What a reader has to know of this report's numbers."""
+    for note in ALWAYS:
+        yield pick(language, note)
+    if not report.complete:
+        yield say(
+            language,
+            "**Körningen är inte avslutad**: utan det sista meddelandet finns bara intervall för andelar.",
+            "**The run is not finished**: without its closing message there are intervals for proportions alone.",
+        )
+    if changed := ", ".join(task.name for task in report.tasks if task.changed):
+        yield say(
+            language,
+            f"Uppgiftens fil har ändrats sedan körningen: {changed}.",
+            f"The task's file has changed since the run: {changed}.",
+        )

@@ -1,0 +1,198 @@
+"""What a report says and in which order, whatever it is shown on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kommunbench.report.notes import notes
+from kommunbench.report.rows import PairRow, Report
+from kommunbench.report.tables import (
+    Table,
+    absence_table,
+    cost_table,
+    group_table,
+    leaderboard_table,
+    measure_table,
+    pair_table,
+    places,
+    site_table,
+    task_of,
+)
+from kommunbench.report.wording import Language, interval, number, pick, say, system
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading with paragraphs, bullet points, tables and a figure (the name of a file in figures/)."""
+
+    title: str
+    text: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    figure: str = ""
+    code: str = ""
+
+
+def sections(report: Report, language: Language) -> tuple[Section, ...]:
+    """Every section that this run has something for."""
+    return tuple(_sections(report, language))
+
+
+def _sections(report: Report, language: Language) -> Iterator[Section]:
+    boards = {board.task: board for board in reversed(report.leaderboards)}
+    tasks = [task for task in report.tasks if task.name in boards]
+    yield Section(say(language, "I korthet", "In brief"), points=tuple(_brief(report, language)))
+    yield Section(
+        say(language, "Topplista", "Leaderboard"),
+        text=(
+            say(
+                language,
+                "Bäst först. System med samma plats (=) går inte att skilja åt med säkerhet. Parentes: inte prövat.",
+                "Best first. Systems that share a place (=) cannot be told apart. In parentheses: not tested.",
+            ),
+        ),
+        tables=tuple(leaderboard_table(board, report, language) for board in report.leaderboards),
+    )
+    if gains := gains_of(report):
+        caption = say(
+            language, "Efter gemensam träning (A) mot före (B)", "After training together (A) against before (B)"
+        )
+        yield Section(
+            say(language, "Vad gemensam träning gav", "What training together gained"),
+            tables=(pair_table(gains, report, language, caption),),
+            figure="forest.svg",
+        )
+    if rounds(report):
+        yield Section(say(language, "Omgång för omgång", "Round by round"), figure="curves.svg")
+    if others := [pair for pair in report.pairs if _shown(pair) and pair.primary and pair not in gains]:
+        caption = say(language, "Par som bestämdes före körningen", "Pairs declared before the run")
+        yield Section(
+            say(language, "Andra jämförelser", "Other comparisons"),
+            tables=(pair_table(others, report, language, caption),),
+        )
+    yield Section(
+        say(language, "Organisation för organisation", "Site by site"),
+        tables=tuple(site_table(task, boards[task.name], report, language) for task in tasks),
+        figure="sites.svg",
+    )
+    groups = [group_table(task, boards[task.name], report, language) for task in tasks]
+    if any(groups):
+        yield Section(
+            say(language, "Grupper av organisationer", "Groups of sites"),
+            text=(say(language, "Inom parentes: 95 %, dessa.", "In parentheses: 95 %, these."),),
+            tables=tuple(table for table in groups if table),
+        )
+    yield _missing(report, language)
+    yield Section(
+        say(language, "Övriga mått", "Other measures"),
+        tables=tuple(measure_table(task, boards[task.name], report, language) for task in tasks),
+    )
+    yield Section(say(language, "Kostnad", "Cost"), tables=(cost_table(report, language),))
+    yield Section(say(language, "Så läses talen", "How to read the numbers"), points=tuple(notes(report, language)))
+    yield _reproduce(report, language)
+
+
+def gains_of(report: Report) -> list[PairRow]:
+    """Base against federated of one model, over all sites, on primary measures."""
+    return [
+        pair
+        for pair in report.pairs
+        if _shown(pair) and pair.primary and pair.left.model == pair.right.model
+        and {pair.left.stage, pair.right.stage} == {"base", "federated"}
+        and pair.left.prompt == pair.right.prompt
+    ]  # fmt: skip
+
+
+def rounds(report: Report) -> bool:
+    """Whether there is a learning curve to draw."""
+    return len({row.round for row in report.rows}) > 1
+
+
+def _shown(pair: PairRow) -> bool:
+    return pair.left.site_group == "all"
+
+
+def _brief(report: Report, language: Language) -> Iterator[str]:
+    gains = {pair.left.task: pair for pair in reversed(gains_of(report))}
+    for board in report.leaderboards:
+        if board.seed != report.leaderboards[0].seed:
+            continue
+        task = task_of(report, board.task)
+        title = pick(language, task.title)
+        first = [
+            system(standing.row, report, language)
+            for standing, place in zip(board.standings, places(board), strict=True)
+            if place.rstrip("=") == "1"
+        ]
+        best = report.by_key[board.standings[0].row.key] if board.standings else None
+        if best is None or best.value is None:
+            yield f"**{title}**: " + say(language, "inget tal kunde lämnas ut.", "no number could be released.")
+            continue
+        value = number(best.value, best.unit, language)
+        words = f"**{title}**: " + _leaders(first or [system(best, report, language)], language)
+        words += f" ({task.primary} {value}, {interval(best.low, best.high, best.unit, language)})."
+        if pair := gains.get(board.task):
+            words += " " + _gain(pair, language)
+        yield words
+
+
+def _leaders(systems: list[str], language: Language) -> str:
+    if len(systems) == 1:
+        return say(language, f"bäst är {systems[0]}", f"{systems[0]} is best")
+    several = say(language, " och ", " and ").join(("; ".join(systems[:-1]), systems[-1]))
+    return say(language, f"{several} ligger främst och går inte att skilja", f"{several} lead and cannot be told apart")
+
+
+def _gain(pair: PairRow, language: Language) -> str:
+    if pair.difference is None:
+        return say(
+            language, "Träningens verkan går inte att visa.", f"What training did cannot be shown: {pair.reason}."
+        )
+    change = number(pair.difference, pair.unit, language, sign=True)
+    ends = interval(pair.low, pair.high, pair.unit, language, sign=True)
+    if pair.better == "tie":
+        return say(
+            language,
+            f"Gemensam träning gav ingen säker skillnad ({change}, {ends}).",
+            f"Training together made no sure difference ({change}, {ends}).",
+        )
+    return say(language, f"Gemensam träning: {change} ({ends}).", f"Training together: {change} ({ends}).")
+
+
+def _missing(report: Report, language: Language) -> Section:
+    title = say(language, "Vilka som saknas, och varför", "Who is missing, and why")
+    table = absence_table(report, language)
+    if not table.rows:
+        everyone = say(language, "Alla organisationer svarade på allt.", "Every site answered everything.")
+        return Section(title, text=(everyone,))
+    full = sum(site.status == "ok" for site in report.roster)
+    text = say(
+        language,
+        f"{full} av {len(report.roster)} organisationer svarade på allt. "
+        "Det som saknas är aldrig noll: det räknas inte med.",
+        f"{full} of {len(report.roster)} sites answered everything. What is lacking is never zero: it is left out.",
+    )
+    return Section(title, text=(text,), tables=(table,))
+
+
+def _reproduce(report: Report, language: Language) -> Section:
+    facts = (
+        ("kommunbench", report.kommunbench),
+        ("git", report.git or "–"),
+        (say(language, "körning", "run"), report.run),
+        (say(language, "specifikation", "specification"), report.spec_digest),
+        (say(language, "federation", "federation"), report.federation),
+        (say(language, "strategi", "strategy"), report.strategy),
+        (say(language, "frö", "seed"), str(report.seed)),
+        (say(language, "skydd", "privacy"), report.privacy),
+        (say(language, "motor", "engine"), report.engine),
+        (say(language, "började", "started"), report.started_at),
+    )
+    table = Table(
+        say(language, "Körningen", "The run"),
+        (say(language, "Vad", "What"), say(language, "Värde", "Value")),
+        facts,
+        "ll",
+    )
+    return Section(say(language, "Gör om körningen", "How to reproduce"), tables=(table,), code=report.command)

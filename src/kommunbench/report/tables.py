@@ -1,0 +1,247 @@
+"""The report's tables as plain cells, for Markdown, terminal and web page alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kommunbench.report.rows import Leaderboard, PairRow, Report, Row, RowKey, TaskRow
+from kommunbench.report.wording import (
+    NOTHING,
+    Language,
+    arrow,
+    count,
+    group,
+    interval,
+    lacking,
+    number,
+    outcome,
+    p_value,
+    pick,
+    say,
+    site_title,
+    system,
+)
+
+SITES_SHOWN = 30
+"""A table by site shows so many; report.json has all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells as text. `align` has l or r for each column; `strong` are the indices of rows that lead."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    align: str
+    strong: frozenset[int] = frozenset()
+
+
+def task_of(report: Report, name: str) -> TaskRow:
+    """The task of that name."""
+    return next(task for task in report.tasks if task.name == name)
+
+
+def primary_label(task: TaskRow) -> str:
+    """The primary measure and which way is better."""
+    return f"{task.primary} {arrow(task.direction)}"
+
+
+def places(board: Leaderboard) -> list[str]:
+    """`1`, `2=`, `2=`, `4`: systems that cannot be told apart share the place of the first of them."""
+    groups = [standing.tie_group for standing in board.standings]
+    texts = []
+    for index, found in enumerate(groups):
+        if found is None:
+            texts.append(f"({index + 1})")
+        else:
+            texts.append(f"{groups.index(found) + 1}{'=' if groups.count(found) > 1 else ''}")
+    return texts
+
+
+def leaderboard_table(board: Leaderboard, report: Report, language: Language) -> Table:
+    """Best first, with both intervals, the worst site, and what is not in the numbers."""
+    task = task_of(report, board.task)
+    rows, strong = [], set()
+    for index, (standing, place) in enumerate(zip(board.standings, places(board), strict=True)):
+        row = report.by_key[standing.row.key]
+        if standing.tie_group == 1:
+            strong.add(index)
+        worst = f"{number(row.worst_value, row.unit, language)} {site_title(row.worst_site, report)}"
+        rows.append(
+            (
+                place,
+                system(row, report, language),
+                number(row.value, row.unit, language),
+                interval(row.low, row.high, row.unit, language),
+                interval(row.low_new_site, row.high_new_site, row.unit, language),
+                worst if row.worst_site else NOTHING,
+                count(row.n, language),
+                count(row.unscored, language),
+                str(row.sites),
+                lacking(row, language),
+            )
+        )
+    header = say(
+        language,
+        "Plats|System|{}|95 %, dessa|95 %, liknande|Sämsta organisation|Exempel|Obedömda|Svar|Saknas",
+        "Place|System|{}|95 %, these|95 %, like these|Worst site|Examples|Unscored|Sites|Lacking",
+    )
+    title = pick(language, task.title)
+    if len({other.seed for other in report.leaderboards}) > 1:
+        title += say(language, f", frö {board.seed}", f", seed {board.seed}")
+    return Table(
+        title, tuple(header.format(primary_label(task)).split("|")), tuple(rows), "llrrrlrrrl", frozenset(strong)
+    )
+
+
+def pair_table(pairs: Sequence[PairRow], report: Report, language: Language, caption: str) -> Table:
+    """Effect and interval first, p last."""
+    rows = [
+        (
+            pick(language, task_of(report, pair.left.task).title),
+            f"{pair.left.metric} {arrow(pair.direction)}".strip(),
+            system(pair.left, report, language),
+            system(pair.right, report, language),
+            number(pair.difference, pair.unit, language, sign=True),
+            interval(pair.low, pair.high, pair.unit, language, sign=True),
+            interval(pair.low_new_site, pair.high_new_site, pair.unit, language, sign=True),
+            count(pair.n, language) + ("" if pair.paired else say(language, ", oparat", ", unpaired")),
+            p_value(pair.p_holm, language),
+            _verdict(pair, language),
+        )
+        for pair in pairs
+    ]
+    header = say(
+        language,
+        "Uppgift|Mått|System A|System B|A − B|95 %, dessa|95 %, liknande|Exempel|p (Holm)|Bättre",
+        "Task|Measure|System A|System B|A − B|95 %, these|95 %, like these|Examples|p (Holm)|Better",
+    )
+    return Table(caption, tuple(header.split("|")), tuple(rows), "llllrrrrrl")
+
+
+def _verdict(pair: PairRow, language: Language) -> str:
+    if pair.reason:
+        return say(language, "går inte att jämföra", pair.reason)
+    if pair.better is None:
+        return NOTHING
+    if pair.better == "tie":
+        return say(language, "går inte att skilja", "cannot be told apart")
+    return "A" if pair.better == "left" else "B"
+
+
+def site_table(task: TaskRow, board: Leaderboard, report: Report, language: Language) -> Table:
+    """Every site's own value for every system on a task; a word where it gave none."""
+    keys = [standing.row for standing in board.standings]
+    sites = report.roster[:SITES_SHOWN]
+    rows = tuple((site.title, *(_site_cell(key, site.name, report, language) for key in keys)) for site in sites)
+    caption = f"{pick(language, task.title)}: {primary_label(task)}"
+    if len(report.roster) > len(sites):
+        caption += say(
+            language,
+            f" (de första {len(sites)} av {len(report.roster)})",
+            f" (the first {len(sites)} of {len(report.roster)})",
+        )
+    header = (say(language, "Organisation", "Site"), *(system(key, report, language) for key in keys))
+    return Table(caption, header, rows, "l" + "r" * len(keys))
+
+
+def _site_cell(key: RowKey, site: str, report: Report, language: Language) -> str:
+    row = at(report, key, f"site/{site}")
+    if row is None:
+        return NOTHING
+    if row.value is not None:
+        return number(row.value, row.unit, language)
+    return lacking(row, language).removeprefix("1 ")
+
+
+def at(report: Report, key: RowKey, site_group: str) -> Row | None:
+    """The same system's row for another group of sites."""
+    return report.row(key.model_copy(update={"site_group": site_group}))
+
+
+def group_table(task: TaskRow, board: Leaderboard, report: Report, language: Language) -> Table | None:
+    """The primary measure by group of sites; None where there is only `all`."""
+    found = dict.fromkeys(
+        row.site_group
+        for row in report.rows
+        if row.task == task.name and row.primary and not row.site_group.startswith("site/")
+    )
+    if set(found) == {"all"}:
+        return None
+    keys = [standing.row for standing in board.standings]
+    seen = {(row.model, row.prompt): row for row in report.rows if row.stage == "local" and row.task == task.name}
+    keys += [row for row in seen.values() if row.primary or row.metric == task.primary]
+    rows = []
+    for key in keys:
+        cells = []
+        for name in found:
+            row = at(report, key, name)
+            text = NOTHING if row is None or row.value is None else number(row.value, row.unit, language)
+            if row is not None and row.low is not None:
+                text += f" ({interval(row.low, row.high, row.unit, language)})"
+            cells.append(text)
+        rows.append((system(key, report, language), *cells))
+    header = ("System", *(group(name, report, language) for name in found))
+    return Table(f"{pick(language, task.title)}: {primary_label(task)}", header, tuple(rows), "l" + "r" * len(found))
+
+
+def measure_table(task: TaskRow, board: Leaderboard, report: Report, language: Language) -> Table:
+    """Every other measure of a task, for every system."""
+    keys = [standing.row for standing in board.standings]
+    mine = [row for row in report.rows if row.task == task.name and row.site_group == "all"]
+    measures = {row.metric: row for row in mine if not row.primary}
+    rows = []
+    for name, example in measures.items():
+        unit = "0–1" if example.unit == "share" else example.unit
+        found = [report.row(key.model_copy(update={"metric": name})) for key in keys]
+        cells = [NOTHING if row is None else number(row.value, row.unit, language) for row in found]
+        rows.append((f"{name} {arrow(example.direction)}".strip(), unit, *cells))
+    header = (say(language, "Mått", "Measure"), say(language, "Enhet", "Unit"))
+    names = tuple(system(key, report, language) for key in keys)
+    return Table(pick(language, task.title), (*header, *names), tuple(rows), "ll" + "r" * len(keys))
+
+
+def absence_table(report: Report, language: Language) -> Table:
+    """Who did not give what, and why, in words."""
+    rows = []
+    moments = len({moment for site in report.roster for absence in site.absences for moment in absence.moments})
+    for site in report.roster:
+        for absence in site.absences:
+            what = (
+                say(language, "hela svaret", "the whole reply")
+                if absence.task is None
+                else pick(language, task_of(report, absence.task).title)
+            )
+            words = absence.sv if language == "sv" else absence.en
+            when = ", ".join(absence.moments)
+            if len(absence.moments) == moments > 1:
+                when = say(language, "hela körningen", "throughout")
+            rows.append((site.title, what, outcome(absence.outcome, language), words, when))
+    header = say(language, "Organisation|Vad|Räknas som|Varför|När", "Site|What|Counts as|Why|When")
+    caption = say(language, "Vad som saknas", "What is lacking")
+    return Table(caption, tuple(header.split("|")), tuple(rows), "lllll")
+
+
+def cost_table(report: Report, language: Language) -> Table:
+    """What the run took."""
+    cost = report.cost
+    training = max((site.seconds for site in report.roster), default=0.0)
+    lines = [
+        (say(language, "Svar från organisationer", "Replies from sites"), count(cost.replies, language)),
+        (say(language, "Bedömda svar från modeller", "Model answers scored"), count(cost.examples, language)),
+        (say(language, "Tokens lästa", "Tokens read"), count(cost.prompt_tokens, language)),
+        (say(language, "Tokens skrivna", "Tokens written"), count(cost.new_tokens, language)),
+        (say(language, "Träningssteg", "Training steps"), count(cost.train_steps, language)),
+        (say(language, "Sekunder mätning", "Seconds evaluating"), count(round(cost.evaluate_seconds), language)),
+        (say(language, "Sekunder träning", "Seconds training"), count(round(cost.train_seconds), language)),
+        (say(language, "Sekunder, den långsammaste", "Seconds, the slowest site"), count(round(training), language)),
+        (say(language, "Skickat till organisationer, kB", "Sent to sites, kB"), count(cost.bytes_in // 1000, language)),
+        (
+            say(language, "Skickat från organisationer, kB", "Sent from sites, kB"),
+            count(cost.bytes_out // 1000, language),
+        ),
+    ]
+    header = (say(language, "Vad", "What"), say(language, "Hur mycket", "How much"))
+    return Table(say(language, "Vad körningen kostade", "What the run took"), header, tuple(lines), "lr")
