@@ -25,26 +25,28 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-BAR = 16
+BAR = 12
 """Width of the bar beside a share, in characters."""
+WIDE = 96
+"""Columns from which there is room for bars."""
 
 
 def print_leaderboard(report: Report, console: Console, language: Language = "en") -> None:
-    """Print a table a task, what training changed, and who is missing; fits 100 columns."""
+    """Print a table a task, what training changed, and who is missing; fits 80 columns."""
     from rich.panel import Panel
 
     if report.note:
         console.print(Panel(pick(language, report.note), style="yellow", expand=False))
     for board in report.leaderboards:
-        console.print(_table(board, report, language))
-        for line in _gains(board, report, language):
-            console.print(line)
+        console.print(_table(board, report, language, console.width >= WIDE))
+        for line in (*_basis(board, report, language), *_gains(board, report, language)):
+            console.print(line, highlight=False)
         console.print()
     for line in _absences(report, language):
-        console.print(line)
+        console.print(line, highlight=False)
 
 
-def _table(board: Leaderboard, report: Report, language: Language) -> Table:
+def _table(board: Leaderboard, report: Report, language: Language, wide: bool) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -53,34 +55,48 @@ def _table(board: Leaderboard, report: Report, language: Language) -> Table:
     if len({other.seed for other in report.leaderboards}) > 1:
         title += say(language, f"  [dim]frö {board.seed}[/dim]", f"  [dim]seed {board.seed}[/dim]")
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    heads = say(
-        language,
-        "#|System||Värde|95 %, dessa|Sämsta organisation|Exempel|Saknas",
-        "#|System||Value|95 %, these|Worst site|Examples|Lacking",
-    )
-    for head, side in zip(heads.split("|"), "lllrrlrl", strict=True):
-        table.add_column(head, justify="right" if side == "r" else "left", no_wrap=head != heads.split("|")[-1])
+    table.add_column("", min_width=2, no_wrap=True)
+    table.add_column("System", no_wrap=True)
+    if wide:
+        table.add_column("", min_width=BAR, no_wrap=True)
+    table.add_column(say(language, "Värde", "Value"), justify="right", min_width=5, no_wrap=True)
+    table.add_column(say(language, "95 %, dessa", "95 %, these"), justify="right", min_width=11, no_wrap=True)
+    table.add_column(say(language, "Sämst", "Worst"), no_wrap=True)
     for standing, place in zip(board.standings, places(board), strict=True):
         row = report.by_key[standing.row.key]
-        worst = NOTHING
-        if row.worst_site:
-            worst = f"{number(row.worst_value, row.unit, language)} {site_title(row.worst_site, report)}"
-        examples = count(row.n, language)
-        if row.unscored:
-            examples += say(language, f" ({row.unscored} obedömda)", f" ({row.unscored} unscored)")
-        lacks = lacking(row, language)
-        table.add_row(
+        ends = [number(end, row.unit, language) for end in (row.low, row.high) if end is not None]
+        worst = number(row.worst_value, row.unit, language)
+        cells = [
             place,
             system(row, report, language),
-            _bar(row.value) if row.unit == "share" else "",
             number(row.value, row.unit, language),
-            interval(row.low, row.high, row.unit, language),
-            worst,
-            examples,
-            "" if lacks == NOTHING else lacks,
-            style="bold green" if standing.tie_group == 1 else "",
-        )
+            "–".join(ends) or NOTHING,
+            f"{worst} {site_title(row.worst_site, report)}" if row.worst_site else NOTHING,
+        ]
+        if wide:
+            cells.insert(2, _bar(row.value) if row.unit == "share" else "")
+        table.add_row(*cells, style="bold green" if standing.tie_group == 1 else "")
     return table
+
+
+def _basis(board: Leaderboard, report: Report, language: Language) -> Iterator[str]:
+    """What the values rest on: one line where that is the same for every system, else a line each."""
+    words: dict[str, list[str]] = {}
+    for standing in board.standings:
+        row = report.by_key[standing.row.key]
+        text = say(
+            language,
+            f"{count(row.n, language)} exempel från {row.sites} av {len(report.roster)} organisationer",
+            f"{count(row.n, language)} examples from {row.sites} of {len(report.roster)} sites",
+        )
+        if row.unscored:
+            text += say(language, f", {row.unscored} obedömda", f", {row.unscored} unscored")
+        lacks = lacking(row, language)
+        text += "" if lacks == NOTHING else f"; {lacks}"
+        words.setdefault(text, []).append(system(row, report, language))
+    for text, systems in words.items():
+        whose = "" if len(words) == 1 else f"{'; '.join(systems)}: "
+        yield f"  [dim]{whose}{text}[/dim]"
 
 
 def _bar(value: float | None) -> str:
