@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from scoring import Scored
+from scoring import SHARED, Scored
 
 from kommunbench.core.example import Example
-
-SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Metric, Tally, add
 
+SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
 Scored = list[tuple[str, Example]]
 
 

@@ -7,6 +7,8 @@ from kommunbench.core.metric import FIXED
 
 MOST_WORDS = 10**6
 """Words that one text may have; a longer one is refused by the metric's bounds."""
+NEGATIONS = frozenset(("inte", "ej", "icke", "aldrig", "ingen", "inget", "inga", "ingenting", "ingenstans"))
+"""Words that turn a sentence's meaning; 'utan' is left out, for it mostly does not."""
 MOST_CHARACTERS = 10**7
 """Characters that one text may have."""
 
