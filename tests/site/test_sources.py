@@ -46,10 +46,11 @@ def test_an_organisation_has_only_the_tasks_that_it_states() -> None:
     assert len(site.split(load_task("lattlast"), "test")) == 7
 
 
-def test_a_task_that_nothing_generates_has_no_data() -> None:
+def test_rows_of_a_task_that_nothing_generates_are_a_fault() -> None:
     task = load_task("lattlast").model_copy(update={"name": "own_task"})
     organisation = LOVVIK.model_copy(update={"sizes": {"own_task": SIZES}})
-    assert SyntheticSource(organisation, Recipe()).read(task) is None
+    with pytest.raises(ConfigError, match="no 'own_task' in synthetic"):
+        SyntheticSource(organisation, Recipe()).read(task)
 
 
 def test_settings_open_their_source(tmp_path: Path) -> None:

@@ -53,7 +53,11 @@ class SyntheticSource:
         return self.organisation.name
 
     def read(self, task: Task) -> TaskData | None:
-        """The task's rows in all splits, or None where the organisation has none."""
+        """The task's rows in all splits, or None where the organisation has none.
+
+        Raises:
+            ConfigError: the organisation has rows of a task that nothing generates.
+        """
         if task.name not in self.organisation.sizes:
             return None
         generate = find("synthetic", task.name)
@@ -65,11 +69,17 @@ def open_source(settings: SiteSettings) -> Source:
     """The source that the site's settings name.
 
     Raises:
-        ConfigError: a folder source without a folder.
+        ConfigError: a folder source without a folder; an organisation or a recipe that is not one.
     """
     if settings.source == "synthetic":
-        organisation = Organisation.model_validate_json(settings.organisation)
-        return SyntheticSource(organisation, Recipe.model_validate_json(settings.recipe), settings.data_seed)
+        try:
+            organisation = Organisation.model_validate_json(settings.organisation)
+            recipe = Recipe.model_validate_json(settings.recipe)
+        except ValueError:
+            raise ConfigError(
+                Fault("organisation or recipe is not one", "site settings", "write both as JSON")
+            ) from None
+        return SyntheticSource(organisation, recipe, settings.data_seed)
     if settings.data is None:
         raise ConfigError(Fault("no folder with the site's text", "site settings: data", "name the folder"))
     return FolderSource(settings.data, settings.name)
