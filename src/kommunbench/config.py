@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -172,6 +172,9 @@ def _disagreements(settings: Settings) -> list[Fault]:
     return faults
 
 
+_GROUPS = tuple(Settings.model_fields)
+
+
 def run_hydra(words: list[str], job: Callable[[Settings, str], None]) -> None:
     """Compose `words` with Hydra and call `job(settings, resolved_yaml)` for each run that they ask for.
 
@@ -192,14 +195,44 @@ def run_hydra(words: list[str], job: Callable[[Settings, str], None]) -> None:
         ConfigError.raise_if(missing)
         job(read_settings(cast(dict[str, Any], raw)), OmegaConf.to_yaml(config, resolve=True))
 
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # hands errors on, so that ours are shown our way
+    failures: list[KommunbenchError] = []
+
+    def guarded(config: DictConfig) -> None:
+        """One job of a sweep that fails does not end the others, and Hydra prints no traceback of ours."""
+        try:
+            task_function(config)
+        except KommunbenchError as error:
+            failures.append(error)
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # hands its errors on, so that they are shown our way
     sys.argv = ["kommunbench run", *words]
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="run")(task_function)()
-    except KommunbenchError:
-        raise
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="run")(guarded)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(*_hydra_faults(words, error)) from None
+    if failures:
+        raise failures[0]
+
+
+def compose_settings(words: Sequence[str]) -> Settings:
+    """Settings as `kommunbench run WORDS` would have them, without running anything.
+
+    Raises:
+        ConfigError: words or settings that are wrong, all of them at once.
+    """
+    from hydra import compose, initialize_config_dir
+    from hydra.core.plugins import Plugins
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    Plugins.instance().register(_search_path_plugin())
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            raw = OmegaConf.to_container(compose("run", overrides=list(words)), resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(*_hydra_faults(list(words), error)) from None
+    return read_settings(cast(dict[str, Any], raw))
 
 
 def _search_path_plugin() -> type:
@@ -219,39 +252,56 @@ def _search_path_plugin() -> type:
 
 def _hydra_faults(words: list[str], error: Exception) -> list[Fault]:
     """A fault for each of `words` that cannot stand, tried one at a time; else what Hydra says of them together."""
-    from hydra import compose, initialize_config_dir
+    from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
-    from omegaconf import OmegaConf
 
     overrides = [word for word in words if "=" in word and not word.startswith("-")]
-    groups = [word for word in overrides if "." not in word.partition("=")[0]]
-    faults = []
+    choices = [word for word in overrides if "." not in word.partition("=")[0]]
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        for word in overrides:
-            try:
-                compose("run", overrides=[*(group for group in groups if group != word), word])
-            except Exception as single:
-                faults.append(_override_fault(word, single, _known(compose, OmegaConf, groups, word)))
+        wrong = {word: trouble for word in choices if (trouble := _trouble([word]))}
+        good = [word for word in choices if word not in wrong]
+        wrong |= {word: trouble for word in overrides if word not in choices and (trouble := _trouble([*good, word]))}
+        faults = [_override_fault(word, trouble, _known(good, word)) for word, trouble in wrong.items()]
     return faults or [Fault(_first_line(error), do="kommunbench run --help")]
 
 
-def _known(compose: Any, omegaconf: Any, groups: list[str], word: str) -> tuple[str, ...]:
-    """Names of settings beside the one that `word` names."""
+def _trouble(overrides: list[str]) -> Exception | None:
+    """What Hydra says of `overrides` on top of the defaults, or None."""
+    from hydra import compose
+    from hydra.errors import HydraException
+
     try:
-        level = compose("run", overrides=[group for group in groups if group != word])
-    except Exception:
-        level = compose("run")
-    parent = word.lstrip("+~").partition("=")[0].rpartition(".")[0]
-    found = omegaconf.select(level, parent) if parent else level
-    return tuple(str(key) for key in found) if found is not None and hasattr(found, "keys") else ()
+        compose("run", overrides=overrides)
+    except HydraException as error:
+        return error
+    return None
+
+
+def _known(choices: list[str], word: str) -> tuple[str, ...]:
+    """Names of settings beside the one that `word` names, or of a group's options."""
+    from hydra import compose
+    from omegaconf import OmegaConf
+
+    *parents, last = word.lstrip("+~").partition("=")[0].split(".")
+    group = "tasks" if last == "tasks" else f"conf/{last}"
+    if not parents and (options := [path.stem for path in (CONF.parent / group).glob("*.yaml")]):
+        return tuple(sorted(options))
+    level = compose("run", overrides=choices)
+    found = OmegaConf.select(level, ".".join(parents)) if parents else level
+    keys = tuple(str(key) for key in found) if hasattr(found, "keys") else ()
+    return tuple(dict.fromkeys((*keys, *_fields_beside([*parents, ""])))) if keys else ()
 
 
 def _override_fault(word: str, error: Exception, known: tuple[str, ...]) -> Fault:
-    key = word.lstrip("+~").partition("=")[0]
+    key, _, value = word.lstrip("+~").partition("=")
     cause = str(error.__cause__ or error)
+    if "Could not load" in cause or "Could not find" in cause:
+        option = next((name for name in value.strip("[]").split(",") if name not in known), value)
+        return Fault(f"there is no {option!r}", key, did_you_mean(option, known))
     if "is not in struct" in cause or "Key" in cause:
-        return Fault("unknown setting", key, did_you_mean(key.rpartition(".")[2], known) if known else "")
+        head, last = key.partition(".")[0], key.rpartition(".")[2]
+        return Fault("unknown setting", key, did_you_mean(last, known) if known else did_you_mean(head, _GROUPS))
     return Fault(_first_line(error), key)
 
 

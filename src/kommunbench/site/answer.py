@@ -23,6 +23,7 @@ from kommunbench.site.close import close
 from kommunbench.site.data import SiteData
 from kommunbench.site.evaluate import Evaluated, choose_shots, evaluate, render
 from kommunbench.site.keep import KeptTallies
+from kommunbench.site.log import log_failure
 from kommunbench.site.settings import SiteSettings
 from kommunbench.site.sources import open_source
 
@@ -100,6 +101,9 @@ class Work:
         except ModelError as error:
             log.error("%s", error)
             return Code.MODEL_FAULT
+        except Exception as error:  # one model that fails on one task leaves the others their numbers
+            log_failure(f"{cell.model} on {cell.task}", error)
+            return Code.INTERNAL
         self.kept.save(cell, result)
         self.cost = replace(
             self.cost,
@@ -122,6 +126,9 @@ class Work:
             except ModelError as error:
                 log.error("%s", error)
                 code = Code.MODEL_FAULT
+            except Exception as error:  # the evaluation that was done is still worth having
+                log_failure("training", error)
+                code = Code.INTERNAL
             else:
                 code = Code.OK if training else Code.NO_DATA
         self.answer.adapter_code = code

@@ -1,0 +1,37 @@
+# make run    the main job on synthetic data
+# make test   the default tests (under 3 minutes); make test-all runs all of them (under 15)
+PYTHON ?= python3.11
+VENV := .venv
+READY := $(VENV)/.ready
+EXTRAS := dev
+
+.PHONY: run test test-all check wheel clean
+
+run: $(READY)
+	$(VENV)/bin/kommunbench run
+
+test: $(READY)
+	$(VENV)/bin/pytest -n 2 -m "not slow"
+
+test-all: $(READY)
+	$(VENV)/bin/pytest -n 2
+
+check: $(READY)
+	$(VENV)/bin/ruff check src tests benchmarks
+	$(VENV)/bin/ruff format --check src tests benchmarks
+	$(VENV)/bin/mypy src
+	$(VENV)/bin/lint-imports
+
+wheel: $(READY)
+	$(VENV)/bin/python -m build --wheel
+
+# Versions are pinned: a free range for torch would pull gigabytes of GPU libraries.
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "kommunbench needs Python 3.11; name yours with: make PYTHON=python3"; exit 1; }
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRAS)]"
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) dist build

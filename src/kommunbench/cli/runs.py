@@ -1,0 +1,111 @@
+"""`kommunbench runs`: runs that exist. (Hydra owns the words after `kommunbench run`, so they are named here.)"""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from kommunbench.core.errors import DataError, Fault
+from kommunbench.core.registry import did_you_mean
+from kommunbench.federation.progress import read_events
+from kommunbench.report.record import RunFolder
+
+app = typer.Typer(no_args_is_help=True, help="Runs that exist: list them, watch one, go on with one.")
+console = Console(soft_wrap=True)
+Results = Annotated[Path, typer.Option(help="The folder that runs are kept in.")]
+
+
+def find_run(run: str, results: Path = Path("results")) -> RunFolder:
+    """The folder of a run, given as a path or by name.
+
+    Raises:
+        DataError: there is no such run; the message offers the nearest name.
+    """
+    for path in (Path(run), results / run):
+        if (path / "spec.json").is_file():
+            return RunFolder(path)
+    raise DataError(Fault(f"no run {run!r} in {results}", do=did_you_mean(run, tuple(f.name for f in _runs(results)))))
+
+
+def _runs(results: Path) -> list[RunFolder]:
+    return [RunFolder(path.parent) for path in sorted(results.glob("*/spec.json"))]
+
+
+def state(folder: RunFolder) -> str:
+    """`done`, `stopped`, or where the run is."""
+    kind, moment = "", ""
+    for event in read_events(folder.path):
+        kind = event["kind"]
+        moment = event.get("name", moment) if kind == "moment" else moment
+    return {"end": "done", "stopped": f"stopped at {moment}", "": "not started"}.get(kind, f"at {moment}")
+
+
+@app.command("list")
+def list_runs(
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Every run in the results folder and how far it is.
+
+    Example: kommunbench runs list
+    """
+    rows: list[dict[str, Any]] = []
+    for folder in _runs(results):
+        info = folder.info()
+        rows.append(
+            {
+                "run": folder.name,
+                "state": state(folder),
+                "federation": info.federation,
+                "started_at": info.started_at,
+                "tasks": [task.name for task in info.spec.tasks],
+                "models": [model.name for model in info.spec.models],
+                "strategy": info.strategy,
+                "sites": len(info.roster),
+            }
+        )
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
+        return
+    table = Table("run", "state", "federation", "started", "tasks", "models", "strategy", "sites")
+    for row in rows:
+        row["started_at"] = row["started_at"][:16].replace("T", " ")
+        table.add_row(*(", ".join(value) if isinstance(value, list) else str(value) for value in row.values()))
+    console.print(table if rows else f"no runs in {results}; start one with: kommunbench run")
+
+
+@app.command("watch")
+def watch_run(run: Annotated[str, typer.Argument(help="Name or folder.")], results: Results = Path("results")) -> None:
+    """Show how a run is going until it ends; Ctrl-C stops the watching, not the run.
+
+    Example: kommunbench runs watch pilot-20260301-101500
+    """
+    from kommunbench.cli.progress import watch
+
+    folder = find_run(run, results)
+    watch(folder.path, console, threading.Event())
+    console.print(f"{folder.name}: {state(folder)}")
+
+
+@app.command("resume")
+def resume_run(run: Annotated[str, typer.Argument(help="Name or folder.")], results: Results = Path("results")) -> None:
+    """Go on with a run that was stopped, or ask the sites that are still missing. What was answered is kept.
+
+    Example: kommunbench runs resume pilot-20260301-101500
+    """
+    from kommunbench.cli.run import conduct
+    from kommunbench.config import read_settings
+    from kommunbench.federation.plan import Plan
+
+    folder = find_run(run, results)
+    plan = Plan.model_validate_json((folder.path / "plan.json").read_text(encoding="utf-8"))
+    settings = read_settings(yaml.safe_load((folder.path / "config.yaml").read_text(encoding="utf-8")))
+    place = {"results": folder.path.parent, "name": folder.name}
+    conduct(settings.model_copy(update=place), plan.model_copy(update={"folder": str(folder.path)}))
