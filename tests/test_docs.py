@@ -66,7 +66,7 @@ def parse(words: list[str]) -> None:
             raise click.UsageError(f"no command {name!r}")
         command = found
     if words[:1] == ["run"]:
-        compose(rest)
+        compose([word for word in rest if not word.isupper()])
     elif not isinstance(command, click.Group):
         with contextlib.suppress(click.MissingParameter):
             command.make_context(words[-1], [word for word in rest if word != "--help"])
