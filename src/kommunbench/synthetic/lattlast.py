@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from kommunbench.core.example import Split
-from kommunbench.synthetic.fillers import Fillers
-from kommunbench.synthetic.organisation import Generator, Organisation, Recipe, open_to, pool, source
+from kommunbench.synthetic.draft import Draft, drafts
+from kommunbench.synthetic.organisation import Generator, Organisation, Recipe
 from kommunbench.synthetic.phrases import phrases
-from kommunbench.synthetic.style import Style, favourites, style_of
 
 
 class Manner(NamedTuple):
@@ -143,8 +142,7 @@ _MEANINGS = (
              "Det är t.o.m. {date} förbjudet att parkera vid {y}.",
              "Du får inte parkera vid {y} till och med {date}."),
 )  # fmt: skip
-_FEES = set(_MEANINGS[1:3])
-"""Only one of these in a notice: two monthly fees for one service would contradict each other."""
+_FEES = _MEANINGS[1:3]
 _PADDING = phrases(
     "Vad ovan anförts meddelas härmed för kännedom. | Beslut i frågan har fattats i vederbörlig ordning. | Det "
     "förtydligas att tidigare utfärdade anvisningar i ämnet därmed upphävs. | Erforderlig beredning har skett i samråd "
@@ -156,51 +154,34 @@ _PADDING = phrases(
 
 def _rows(organisation: Organisation, split: Split, seed: int, recipe: Recipe) -> Iterator[dict[str, Any]]:
     """Rows of `lattlast`: {id, split, group, input, references}; one notice a row."""
-    if "lattlast" not in organisation.sizes:
-        return
-    style = style_of(organisation, seed, recipe)
-    for index in range(organisation.sizes["lattlast"].of(split)):
-        fillers = Fillers(source(seed, organisation.name, "lattlast", split, index), pool(split))
-        text, plain = _notice(organisation, style, fillers, (split, seed, recipe))
-        label = f"{organisation.name}-easy-{split}-{index}"
-        yield {"id": label, "split": split, "group": label, "input": text, "references": [plain]}
+    for draft in drafts("lattlast", organisation, split, seed, recipe):
+        text, plain = _notice(draft)
+        yield {"id": draft.id, "split": split, "group": draft.id, "input": text, "references": [plain]}
 
 
 GENERATOR: Generator = _rows
 
 
-def _notice(
-    organisation: Organisation, style: Style, fillers: Fillers, made: tuple[Split, int, Recipe]
-) -> tuple[str, str]:
+def _notice(draft: Draft) -> tuple[str, str]:
     """An official notice about one service, with two or three things to know, and its easy version."""
-    split, seed, recipe = made
-    rng = fillers.rng
-    manner = MANNERS[style.manners["lattlast"]]
-    service = rng.choice(open_to(_SERVICES[organisation.kind], split, recipe))
-    place = rng.choice(open_to(_PLACES[organisation.kind], split, recipe))
+    rng, manner, kind = draft.rng, MANNERS[draft.manner], draft.organisation.kind
+    service, place = draft.pick(_SERVICES[kind]), draft.pick(_PLACES[kind])
     shared = {"x": service, "X": service.capitalize(), "y": place.lower(), "Y": place}
     shared |= {"must": manner.must, "may": manner.may, "apply": manner.apply}
-    around = style.slots(fillers)
-    weights = favourites(organisation, seed, recipe, "meanings", len(_MEANINGS))
+    around = draft.slots()
     official, plain = [], []
-    for meaning in _some(fillers, weights, rng.choice((2, 2, 2, 3))):
-        values = style.slots(fillers)
-        values.update(shared)
-        official.append(rng.choice(open_to(meaning.official, split, recipe)).format_map(values))
+    for meaning in _compatible(draft.favourites("meanings", _MEANINGS, 4))[: rng.choice((2, 2, 2, 3))]:
+        values = draft.slots(**shared)
+        official.append(draft.pick(meaning.official).format_map(values))
         plain.append(manner.bullet + meaning.plain.format_map(values))
-    for padding in rng.sample(open_to(_PADDING, split, recipe), 3):
+    for padding in rng.sample(draft.open(_PADDING), 3):
         official.insert(rng.randint(0, len(official)), padding.format_map(around))
-    points = ("\n" if manner.bullet else " ").join(plain)
     joint = "\n" if manner.bullet else " "
-    easy = joint.join((manner.opening.format_map(around), points, manner.ending.format_map(around)))
+    easy = joint.join((manner.opening.format_map(around), *plain, manner.ending.format_map(around)))
     return " ".join((manner.head.format_map(around), *official, manner.contact.format_map(around))), easy
 
 
-def _some(fillers: Fillers, weights: list[float], count: int) -> list[Meaning]:
-    chosen: list[Meaning] = []
-    while len(chosen) < count:
-        meaning = fillers.rng.choices(_MEANINGS, weights)[0]
-        same = {meaning} | (_FEES if meaning in _FEES else set())
-        if not same & set(chosen):
-            chosen.append(meaning)
-    return chosen
+def _compatible(meanings: list[Meaning]) -> list[Meaning]:
+    """At most one of the two monthly fees: a service has one."""
+    fees = [meaning for meaning in meanings if meaning in _FEES]
+    return [meaning for meaning in meanings if meaning not in fees[1:]]

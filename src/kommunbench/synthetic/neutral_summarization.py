@@ -32,10 +32,10 @@ _OPENINGS = phrases(
 )
 _ASIDES = phrases(
     "Ett liknande arbete i {p} kostade {k2}.|{who} på {u2} har tagit fram underlaget.|{n} personer har svarat på en "
-    "enkät.|Samtal har förts med {who3}.|Frågan var uppe redan den {d0}.|Ungefär {n3} personer berörs varje vecka.|"
-    "Många i {p} har hört av sig.|{who2} tycker tvärtom att pengarna behövs bättre i {p2}.|Det finns inga hinder enligt "
-    "{u2}.|Platsen ligger {n4} meter från {s}.|Förra året lades {k2} på underhåll.|Huset byggdes för {n2} år sedan.|"
-    "Personalen har inte fått frågan tidigare.|Ingen har haft något att invända."
+    "enkät.|Samtal har förts med {who3}.|Frågan var uppe redan den {d0}.|Ungefär {n3} personer berörs.|"
+    "Många i {p} har hört av sig.|{who2} tycker tvärtom att pengarna behövs bättre i {p2}.|"
+    "Det finns inga hinder enligt {u2}.|Platsen ligger {n4} meter från {s}.|Förra året lades {k2} på underhåll.|"
+    "Huset byggdes för {n2} år sedan.|Personalen har inte fått frågan tidigare.|Ingen har haft något att invända."
 )
 _COSTS = phrases(
     "Kostnaden beräknas bli {k}.|Det väntas kosta {k}.|Arbetet kostar {k}.|Priset är {k} enligt {u2}.|"

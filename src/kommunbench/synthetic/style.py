@@ -40,6 +40,10 @@ DIARY_FORMS = (
 )
 MANNERS = 6
 """Every task knows so many manners of writing."""
+TASKS = words(
+    "summarization guideline_qa lattlast template_document decision_basis conversation_notes translation "
+    "citizen_answer triage planning"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +134,7 @@ def style_of(organisation: Organisation, seed: int, recipe: Recipe) -> Style:
         diary_unit=pick("diary unit", words("KS SN ON VN RS HSN")),
         proposal_first=pick("order", ("", "first")) == "first",
         unanswerable=low + (high - low) * spread,
-        manners={
-            task: int(pick(f"manner of {task}", tuple(map(str, range(MANNERS)))))
-            for task in ("summarization", "guideline_qa", "lattlast")
-        },
+        manners={task: int(pick(f"manner of {task}", tuple(map(str, range(MANNERS))))) for task in TASKS},
     )
 
 

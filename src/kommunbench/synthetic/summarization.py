@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from kommunbench.core.example import Split
-from kommunbench.synthetic.fillers import Fillers
-from kommunbench.synthetic.organisation import Generator, Organisation, Recipe, open_to, pool, source
+from kommunbench.synthetic.draft import Draft, drafts
+from kommunbench.synthetic.organisation import Generator, Organisation, Recipe
 from kommunbench.synthetic.phrases import capital, phrases
-from kommunbench.synthetic.style import Style, favourites, style_of
+from kommunbench.synthetic.style import favourites
 
 
 class Manner(NamedTuple):
@@ -155,50 +155,32 @@ _OPPOSITES = ("Säg nej till det här.", "Säg ja till det här.", "Bestäm er n
 
 def _rows(organisation: Organisation, split: Split, seed: int, recipe: Recipe) -> Iterator[dict[str, Any]]:
     """Rows of `summarization`: {id, split, group, input, references}; one case a row."""
-    style = style_of(organisation, seed, recipe)
-    if "summarization" not in organisation.sizes:
-        return
-    for index in range(organisation.sizes["summarization"].of(split)):
-        fillers = Fillers(source(seed, organisation.name, "summarization", split, index), pool(split))
-        text, summary = _case(organisation, style, fillers, (split, seed, recipe))
-        label = f"{organisation.name}-sum-{split}-{index}"
-        yield {"id": label, "split": split, "group": label, "input": text, "references": [summary]}
+    for draft in drafts("summarization", organisation, split, seed, recipe):
+        text, summary = _case(draft)
+        yield {"id": draft.id, "split": split, "group": draft.id, "input": text, "references": [summary]}
 
 
 GENERATOR: Generator = _rows
 
 
-def _case(
-    organisation: Organisation, style: Style, fillers: Fillers, made: tuple[Split, int, Recipe]
-) -> tuple[str, str]:
-    split, seed, recipe = made
-    rng, manner = fillers.rng, MANNERS[style.manners["summarization"]]
-
-    def pick(options: tuple[str, ...]) -> str:
-        return rng.choice(open_to(options, split, recipe))
-
-    verdict = rng.choices(range(3), favourites(organisation, seed, recipe, "verdicts", 3))[0]
-    measures = _MEASURES[organisation.kind]
-    weights = favourites(organisation, seed, recipe, "measures", len(measures))
-    usable = open_to(measures, split, recipe)
-    values = style.slots(fillers)
-    unit, other = rng.sample(_UNITS[organisation.kind], 2)
-    values |= {"u": unit, "U": capital(unit), "u2": other, "U2": capital(other)}
-    values["m"] = rng.choices(usable, weights[: len(usable)])[0].format_map(values)
-    values["why"] = pick(_WHY[verdict]).format_map(values)
+def _case(draft: Draft) -> tuple[str, str]:
+    """A case of three sections and its summary."""
+    rng, manner, kind = draft.rng, MANNERS[draft.manner], draft.organisation.kind
+    verdict = rng.choices(range(3), favourites(draft.organisation, draft.seed, draft.recipe, "verdicts", 3))[0]
+    unit, other = rng.sample(_UNITS[kind], 2)
+    values = draft.slots(u=unit, U=capital(unit), u2=other, U2=capital(other))
+    values["m"] = draft.favourites("measures", draft.open(_MEASURES[kind]))[0].format_map(values)
+    values["why"] = draft.pick(_WHY[verdict]).format_map(values)
     values |= {"verdict": manner.verdicts[verdict], "opposite": _OPPOSITES[verdict]}
-    end, close = _CLOSES[int(source("style", seed, organisation.name, "close").random() * len(_CLOSES))]
+    end, close = draft.own("close", _CLOSES)
     values["close"] = close.format_map(values)
 
-    middle = [pick(_REASONS), pick(_COSTS), pick(_DATES), *rng.sample(open_to(_ASIDES, split, recipe), 2)]
-    if rng.random() < recipe.hard_share:
-        middle.append(pick(_TRAPS))
+    middle = [draft.pick(_REASONS), draft.pick(_COSTS), draft.pick(_DATES), *rng.sample(draft.open(_ASIDES), 2)]
+    if draft.is_hard():
+        middle.append(draft.pick(_TRAPS))
     rng.shuffle(middle)
-    proposal = pick(manner.proposals[verdict])
-    sections = [
-        f"{heading}: {text}"
-        for heading, text in zip(manner.headings, (pick(_OPENINGS), " ".join(middle), proposal), strict=True)
-    ]
-    if style.proposal_first:
+    texts = (draft.pick(_OPENINGS), " ".join(middle), draft.pick(manner.proposals[verdict]))
+    sections = [f"{heading}: {text}" for heading, text in zip(manner.headings, texts, strict=True)]
+    if draft.style.proposal_first:
         sections.insert(0, sections.pop())
     return "\n".join([*sections, end]).format_map(values), manner.summary.format_map(values)
