@@ -73,6 +73,7 @@ def test_sentences(text: str, expected: list[str]) -> None:
         ("12 500 kr, 12\u00a0500 kr och 12.500 kr", ["12500", "12500", "12500"]),
         ("3,50 eller 3,5 eller 35 eller 3,0", ["3,5", "3,5", "35", "3"]),
         ("den 1 mars 2026, 2026-03-01 och 1 mars", ["2026-03-01", "2026-03-01", "--03-01"]),
+        ("den 1\nmars\n2026", ["2026-03-01"]),
         ("kl. 14.30-16:00", ["14:30", "16:00"]),
         ("fem minuter, tjugo dagar, en gång", ["5", "20"]),
         ("vecka27 412 500 kronor, 1 sept 2025", ["27", "412500", "2025-09-01"]),

@@ -46,7 +46,7 @@ def test_token_f1_by_hand(answer: str, references: list[str], expected: float) -
 
 
 def test_token_f1_equals_a_plain_reading_on_real_text(real_rows: Callable[[str, int], Scored]) -> None:
-    rows = real_rows("qa_swequad_mc", 200)
+    rows = real_rows("qa_swequad_mc", 1000)
     assert value(token_f1.METRIC, "token_f1", rows) == pytest.approx(
         sum(max(_f1(answer, one) for one in example.references) for answer, example in rows) / len(rows), abs=1e-12
     )

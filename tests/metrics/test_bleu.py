@@ -30,11 +30,12 @@ def test_equals_sacrebleu_on_hand_examples() -> None:
     assert value(METRIC, "bleu", rows) == pytest.approx(_oracle(rows), abs=1e-12)
 
 
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["translation_pud", "simplification_section"])
-def test_equals_sacrebleu_on_real_text(real_rows: Callable[[str, int], Scored], name: str) -> None:
+def test_equals_sacrebleu_on_real_text(real_rows: Callable[[str, int], Scored], name: str, count: int) -> None:
     rows = [
         row(unicodedata.normalize("NFC", answer), *(unicodedata.normalize("NFC", one) for one in example.references))
-        for answer, example in real_rows(name, 100)
+        for answer, example in real_rows(name, count)
     ]
     assert value(METRIC, "bleu", rows) == pytest.approx(_oracle(rows), abs=1e-12)
 

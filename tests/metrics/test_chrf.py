@@ -32,9 +32,10 @@ def test_equals_sacrebleu_on_hand_examples() -> None:
     assert value(METRIC, "chrf", rows) == pytest.approx(_oracle(rows), abs=1e-12)
 
 
+@pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["summarization_ingress", "simplification_section", "translation_pud"])
-def test_equals_sacrebleu_on_real_text(real_rows: Callable[[str, int], Scored], name: str) -> None:
-    rows = real_rows(name, 60)
+def test_equals_sacrebleu_on_real_text(real_rows: Callable[[str, int], Scored], name: str, count: int) -> None:
+    rows = real_rows(name, count)
     composed = [
         (
             unicodedata.normalize("NFC", answer),

@@ -39,9 +39,10 @@ def test_equals_rouge_score_on_hand_examples() -> None:
         assert value(METRIC, kind, rows) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["summarization_ingress", "simplification_section", "translation_pud"])
-def test_equals_rouge_score_on_real_text(real_rows: Callable[[str, int], Scored], name: str) -> None:
-    rows = [(answer[:800], example) for answer, example in real_rows(name, 40)]
+def test_equals_rouge_score_on_real_text(real_rows: Callable[[str, int], Scored], name: str, count: int) -> None:
+    rows = [(answer[:800], example) for answer, example in real_rows(name, count)]
     for kind, expected in _oracle(rows).items():
         assert value(METRIC, kind, rows) == pytest.approx(expected, abs=1e-12)
 

@@ -74,11 +74,12 @@ def test_equals_the_formula_with_several_references() -> None:
     assert value(METRIC, "sari", rows) == pytest.approx(float(_oracle(rows)), abs=1e-12)
 
 
+@pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["simplification_section", "translation_pud"])
-def test_equals_the_formula_on_real_text(real_rows: Callable[[str, int], Scored], name: str) -> None:
+def test_equals_the_formula_on_real_text(real_rows: Callable[[str, int], Scored], name: str, count: int) -> None:
     rows = [
         row(answer[:500], *(reference[:500] for reference in example.references), source=example.inputs["input"][:500])
-        for answer, example in real_rows(name, 60)
+        for answer, example in real_rows(name, count)
     ]
     assert value(METRIC, "sari", rows) == pytest.approx(float(_oracle(rows)), abs=1e-12)
 

@@ -62,8 +62,9 @@ def test_copied_by_hand() -> None:
     assert value(copied.METRIC, "plain_copies", [*rows, row("A b.", source="a B")]) == 0.5
 
 
-def test_copied_equals_the_papers_algorithm_on_real_text(real_rows: Callable[[str, int], Scored]) -> None:
-    rows = [(answer, example) for answer, example in real_rows("simplification_section", 40)]
+@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.slow)])
+def test_copied_equals_the_papers_algorithm_on_real_text(real_rows: Callable[[str, int], Scored], count: int) -> None:
+    rows = real_rows("simplification_section", count)
     coverage = density = 0.0
     for answer, example in rows:
         words = swedish.tokens(answer)

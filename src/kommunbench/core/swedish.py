@@ -90,28 +90,29 @@ _TENS = "tjugo trettio fyrtio femtio sextio sjuttio åttio nittio"
 _NUMBER_WORDS = {word: str(number) for number, word in enumerate(_TWO_TO_NINETEEN.split(), start=2)}
 _NUMBER_WORDS |= {word: str(10 * number) for number, word in enumerate(_TENS.split(), start=2)}
 _NUMBER = re.compile(
-    rf"""
+    rf"""(?=[\d-]|\b[tfsåne])(?:  # where any of them can begin: reading is twice as fast
     (?P<iso>(?<!\d)(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?!\d))
     | (?<!\d)(?P<day>[12]\d|3[01]|0?[1-9])(?::?[ae])?
-      \ (?P<month>{"|".join(sorted(_MONTHS, key=len, reverse=True))})\b\.?(?:\ (?:år\ )?(?P<year>(?:19|20)\d\d)(?!\d))?
+      \s(?P<month>{"|".join(sorted(_MONTHS, key=len, reverse=True))})\b\.?(?:\s(?:år\s)?(?P<year>(?:19|20)\d\d)(?!\d))?
     | (?<![\d.:])(?P<time>(?:[01]?\d|2[0-3])[.:][0-5]\d)(?![\d.:]\d|\d)
     | (?P<plain>(?:(?<!\S)-)?
         (?:(?<![\w.,])\d{{1,3}}(?:(?:\ \d{{3}})+|(?:\.\d{{3}})+)(?![\d.]\d|\d)|\d+)(?:,\d+|(?:\.\d+)+)?)
-    | \b(?P<word>{"|".join(_NUMBER_WORDS)})\b
-    """,
+    | (?P<word>{"|".join(_NUMBER_WORDS)})\b
+    )""",
     re.VERBOSE | re.IGNORECASE,
 )
+
+
+_PLAIN = {0x2212: "-", 0x066B: ",", 0x066C: " ", 0xA0: " ", 0x202F: " ", 0x2009: " "}
+_OTHER_DIGIT = re.compile(r"(?![0-9])\d")
 
 
 def _plain_digits(text: str) -> str:
     """Digits of any script as 0-9, all spaces as ' ', a minus sign as '-', so that one pattern reads every number."""
     if text.isascii():
         return text
-    text = unicodedata.normalize("NFC", text).translate({0x2212: "-", 0x066B: ",", 0x066C: " "})
-    return "".join(
-        str(unicodedata.digit(char)) if char.isdecimal() else " " if char in "\u00a0\u202f\u2009" else char
-        for char in text
-    )
+    text = unicodedata.normalize("NFC", text).translate(_PLAIN)
+    return _OTHER_DIGIT.sub(lambda match: str(unicodedata.digit(match[0])), text)
 
 
 def numbers(text: str) -> list[str]:
