@@ -91,6 +91,10 @@ def test_what_is_not_json_keeps_nothing(answer: str) -> None:
     assert total(json_answer.METRIC, [row(answer, constraints=CONSTRAINTS)]) == (1, 0, 0, 7, 0, 0)
 
 
+def test_an_unknown_type_is_kept_by_nothing() -> None:
+    assert value(json_answer.METRIC, "constraints_kept", [row("1", constraints=[{"type": "decimal"}])]) == 0
+
+
 def test_a_code_fence_is_allowed() -> None:
     assert value(json_answer.METRIC, "json_valid", [row("```json\n{}\n```", constraints=[])]) == 1
 
