@@ -104,7 +104,7 @@ def _is_number(value: Any) -> bool:
 
 def _satisfies(value: Any, wanted: Mapping[str, Any]) -> bool:
     checks: dict[str, Callable[[Any], bool]] = {
-        "type": lambda kind: isinstance(value, _TYPES.get(kind, ())) and (kind == "boolean" or not isinstance(value, bool)),
+        "type": lambda kind: isinstance(value, _TYPES.get(kind, ())) and isinstance(value, bool) <= (kind == "boolean"),
         "equals": lambda other: bool(value == other),
         "one_of": lambda others: value in others,
         "at_least": lambda least: _is_number(value) and value >= least,
