@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Measure, Metric, Tally, add
@@ -177,12 +178,19 @@ def draw(site: str, cell: Cell, metrics: Sequence[str], seed: int) -> dict[str, 
 @cache
 def scored(task: str, metric: str, example: int, level: int, draft: int) -> Tally:
     """The tally of the task's example, answered by its reference with `level` tenths of the words kept."""
-    row = load_task(task).examples[example]
-    inputs = {name: row[name] for name in load_task(task).inputs}
+    row, inputs = row_of(task, example)
     whole = Example(id=row["id"], inputs=inputs, references=tuple(row["references"]))
     fate = random.Random(f"{task}:{example}:{level}:{draft}")
     words = [word for word in row["references"][0].split() if fate.random() < level / 10]
     return find("metrics", metric).score(" ".join(words), whole)
+
+
+@cache
+def row_of(task: str, example: int) -> tuple[dict[str, Any], dict[str, str]]:
+    """The task's example as its file has it, and its inputs alone."""
+    found = load_task(task)
+    row = found.examples[example]
+    return row, {name: row[name] for name in found.inputs}
 
 
 def answer(request: Request, site: RosterSite, tallies: Tallies, trouble: bool) -> Received:

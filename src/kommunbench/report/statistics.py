@@ -81,7 +81,7 @@ def wilson(count: float, n: float) -> tuple[float, float]:
     from statsmodels.stats.proportion import proportion_confint
 
     low, high = proportion_confint(count, n, alpha=1 - LEVEL, method="wilson")
-    return max(float(low), 0.0), min(float(high), 1.0)
+    return float(low) if count else 0.0, float(high) if count < n else 1.0
 
 
 def stratified(sites: Sequence[Sequence[Moments]], scale: float = 1.0) -> Spread | None:
