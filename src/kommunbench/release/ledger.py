@@ -15,6 +15,7 @@ import fcntl
 import json
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -170,11 +171,7 @@ def verify(path: Path) -> list[Finding]:
         findings += _compare(place, entry, (number, last), unread, there)
         number, last = entry["number"], entry["hash"]
         unread = []
-    torn = bool(data) and not data.endswith(b"\n")
-    for place in unread:
-        kind: Literal["torn", "changed"] = "torn" if torn and place == len(lines) else "changed"
-        findings.append(Finding(place, kind, "is not a whole line"))
-    return [*findings, *_compare_head(ledger, (number, last), len(lines), there)]
+    return [*findings, *_compare_end(ledger, entries, unread, torn=not data.endswith(b"\n"))]
 
 
 def _compare(
@@ -196,14 +193,22 @@ def _compare(
         yield Finding(place - 1, "changed", "its hash is not the one that the next line states")
 
 
-def _compare_head(ledger: Ledger, end: tuple[int, str], lines: int, there: set[int]) -> Iterator[Finding]:
+def _compare_end(
+    ledger: Ledger, entries: list[dict[str, Any] | None], unread: list[int], torn: bool
+) -> Iterator[Finding]:
+    """What the noted head shows about the end of the file; `unread` lines come after the last readable one."""
     number, last = ledger.read_head()
-    if number > max(there, default=0):
-        yield Finding(lines + 1, "missing", f"{number - max(there, default=0)} at the end")
-    elif number == end[0] and last != end[1]:
-        yield Finding(lines, "changed", "its hash is not the one that was noted when it was written")
-    elif number == 0 and end[0] > 1:
-        yield Finding(lines + 1, "missing", f"perhaps: {ledger.head.name} is not there to tell")
+    hashes = {entry["number"]: entry["hash"] for entry in entries if entry}
+    highest = max(hashes, default=0)
+    for bad in unread:
+        crashed = torn and bad == len(entries) and number <= highest
+        yield Finding(bad, "torn" if crashed else "changed", "is not a whole line")
+    if number > highest + len(unread):
+        yield Finding(len(entries) + 1, "missing", f"{number - highest - len(unread)} at the end")
+    elif number == highest and hashes.get(number, last) != last:
+        yield Finding(len(entries), "changed", "its hash is not the one that was noted when it was written")
+    elif number == 0 and highest > 1:
+        yield Finding(len(entries) + 1, "missing", f"perhaps: {ledger.head.name} is not there to tell")
 
 
 def _parse(raw: bytes) -> dict[str, Any] | None:
@@ -227,9 +232,11 @@ def _last(data: bytes) -> tuple[int, str]:
 
 @contextmanager
 def _opened(path: Path, flags: int) -> Iterator[int]:
-    """Open for the owner alone, never through a symbolic link, made if need be."""
-    handle = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    """Open a plain file for the owner alone, never through a symbolic link, made if need be."""
+    handle = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError("the ledger is no plain file")
         os.fchmod(handle, 0o600)
         yield handle
     finally:

@@ -131,9 +131,11 @@ class ReleasePolicy(BaseModel):
         """OK where the slot's cells are approved and its metric is allowed for their tasks."""
         metric = slot.key[1] if slot.metric is not None else slot.key[-2]
         for cell in (part for part in slot.key if isinstance(part, Cell)):
-            for code in (self.cell_code(spec, cell), self.metric_code(spec.task(cell.task), str(metric))):
-                if code is not Code.OK:
-                    return code
+            code = self.cell_code(spec, cell)
+            if code is Code.OK:
+                code = self.metric_code(spec.task(cell.task), str(metric))
+            if code is not Code.OK:
+                return code
         return Code.OK
 
     def training_code(self, request: Request) -> Code:

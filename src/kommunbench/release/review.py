@@ -24,7 +24,7 @@ from kommunbench.release.cells import Row, is_row, row_code, within_bounds
 from kommunbench.release.ledger import Ledger
 from kommunbench.release.past import Past
 from kommunbench.release.policy import ReleasePolicy
-from kommunbench.release.sealed import _SEAL, Contents, Int64s, Release
+from kommunbench.release.sealed import _DOOR, Contents, Int64s, Release
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,8 @@ COST_UNIT = Cost(
     train_tokens=1000,
 )
 """Costs leave rounded to the nearest multiple of these (half to even)."""
+COST_MOST = 10**12
+"""A cost above this is no cost of a run (it would be 30 years, say) and is left out."""
 
 
 def let_out(
@@ -69,7 +71,7 @@ def refuse(code: Code, request: Request | None = None, ledger: Ledger | None = N
     code = code if type(code) is Code and code is not Code.OK else Code.INTERNAL
     slots = _slots(request)
     values = (0,) * sum(slot.width for slot in slots)
-    release = Release(_SEAL, Contents(values, (code,) * len(slots), Cost(), code, code))
+    release = Release(_DOOR, Contents(values, (code,) * len(slots), Cost(), code, code))
     if ledger is not None and request is not None:
         try:
             ledger.enter(release, request, None)
@@ -102,7 +104,9 @@ def _review(
 ) -> Release:
     if type(answer) is not Answer:
         return refuse(Code.INTERNAL, request)
-    slots = request.slots()
+    slots = _slots(request)
+    if not slots and (request.cells or request.totals or request.pairs):
+        return refuse(Code.BAD_REQUEST)
     if len({slot.key for slot in slots}) != len(slots):
         return refuse(Code.BAD_REQUEST, request)
     codes: list[Code] = []
@@ -117,7 +121,7 @@ def _review(
     adapter = adapter if adapter_code is Code.OK else None
     left = Code.OK in codes or adapter is not None
     cost = _rounded(answer.cost, hidden=Code.TOO_FEW_EXAMPLES in (*codes, adapter_code)) if left else Cost()
-    return Release(_SEAL, Contents(values, codes, cost, Code.OK, adapter_code, adapter or {}))
+    return Release(_DOOR, Contents(values, codes, cost, Code.OK, adapter_code, adapter or {}))
 
 
 def _slot_verdicts(
@@ -165,7 +169,11 @@ def _rounded(cost: Cost, hidden: bool) -> Cost:
     is not.
     A cost that is no row of counts is left out.
     """
-    if type(cost) is not Cost or not is_row(astuple(cost), len(fields(Cost))) or min(astuple(cost)) < 0:
+    if (
+        type(cost) is not Cost
+        or not is_row(astuple(cost), len(fields(Cost)))
+        or not 0 <= min(astuple(cost)) <= max(astuple(cost)) <= COST_MOST
+    ):
         return Cost()
     if hidden:
         cost = Cost(evaluate_ms=cost.evaluate_ms, train_ms=cost.train_ms)

@@ -19,7 +19,7 @@ from kommunbench.core.spec import Code, Cost
 
 Int64s = npt.NDArray[np.int64]
 MAGIC = b"kommunbench release 1\n"
-_SEAL = object()
+_DOOR = object()
 """Whoever holds it can make a Release. A test sees to it that `review.py` alone does."""
 
 
@@ -57,7 +57,7 @@ class Release:
     _adapter: dict[str, npt.NDArray[np.float32]]
 
     def __init__(self, seal: object, contents: Contents) -> None:
-        if seal is not _SEAL:
+        if seal is not _DOOR:
             raise TypeError("only the door makes a Release: use release.let_out")
         status = (contents.code, contents.adapter_code)
         put = object.__setattr__

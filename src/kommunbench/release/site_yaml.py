@@ -17,6 +17,7 @@ from kommunbench.release.policy import ReleasePolicy
 
 LARGEST = 64 * 1024
 """Bytes; a policy is a page of text."""
+MERGE = "tag:yaml.org,2002:merge"
 NOTHING_LEAVES = "until then nothing leaves this site"
 
 
@@ -71,8 +72,8 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise yaml.constructor.ConstructorError(None, None, "not a mapping of settings")
-        lines = {key.value: key.start_mark.line + 1 for key, _ in node.value if isinstance(key, yaml.ScalarNode)}
-        return loader.construct_document(node), lines
+        settings = loader.construct_document(node)
+        return settings, {key.value: key.start_mark.line + 1 for key, _ in node.value}
     finally:
         loader.dispose()
 
@@ -90,6 +91,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == MERGE:
+                raise yaml.constructor.ConstructorError(None, None, "a setting's name is a word", key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, "a setting is given twice", key.start_mark)
             seen.add(key.value)

@@ -1,0 +1,123 @@
+"""Reading site.yaml: every fault at once with its line, and nothing leaves where there is one."""
+
+from __future__ import annotations
+
+import doorway as d
+import pytest
+
+from kommunbench.core.errors import PolicyError
+from kommunbench.core.folders import CONF
+from kommunbench.core.spec import Code
+from kommunbench.release import NoPolicyError, ReleasePolicy, read_policy
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str | bytes):
+        path = tmp_path / "site.yaml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+def broken(path) -> NoPolicyError:
+    with pytest.raises(NoPolicyError) as caught:
+        read_policy(path)
+    assert caught.value.code is Code.POLICY_BROKEN
+    assert caught.value.exit_code == PolicyError.exit_code
+    return caught.value
+
+
+def test_the_template_is_valid_and_says_the_defaults():
+    assert read_policy(CONF / "site.yaml") == ReleasePolicy()
+
+
+def test_the_template_names_every_setting():
+    settings = (CONF / "site.yaml").read_text(encoding="utf-8")
+    assert all(f"\n{name}: " in settings for name in ReleasePolicy.model_fields)
+
+
+def test_settings_are_read(write):
+    policy = read_policy(
+        write(f"min_examples: 20\ntasks: {{summarization: installed, lattlast: {'a' * 64}}}\nmetrics: [rouge]\n")
+    )
+    assert (policy.min_examples, policy.metrics) == (20, ("rouge",))
+    assert policy.tasks == {"summarization": "installed", "lattlast": "a" * 64}
+
+
+def test_absent_means_missing(tmp_path):
+    with pytest.raises(NoPolicyError) as caught:
+        read_policy(tmp_path / "site.yaml")
+    assert caught.value.code is Code.POLICY_MISSING
+    assert "nothing leaves" in str(caught.value)
+
+
+def test_every_fault_is_told_at_once_with_its_line(write):
+    path = write("min_examples: ten\n\nmin_cel: 4\nadapters: maybe\ntasks: {lattlast: v1}\nmax_new_tokens: 9999\n")
+    faults = {fault.where: str(fault) for fault in broken(path).faults}
+    assert {f"{path}:{line}" for line in (1, 3, 4, 5, 6)} <= faults.keys()
+    assert "did you mean 'min_cell'?" in faults[f"{path}:3"]
+
+
+@pytest.mark.parametrize("value", ["yes", "10.0", "'10'", "0", "-1", "null", "[10]", ".nan", ".inf"])
+def test_a_number_must_be_a_whole_one_in_bounds(write, value):
+    assert "min_examples" in str(broken(write(f"min_examples: {value}\n")))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "not a mapping"),
+        ("- min_examples: 10\n", "not a mapping"),
+        ("allow everything\n", "not a mapping"),
+        ("min_examples: 10\nadapters: deny\nadapters: allow\n", "given twice"),
+        ("min_examples: &a 10\nmin_cell: *a\n", "aliases"),
+        ("min_examples: [\n", "not YAML"),
+        ("a: 1\n---\nb: 2\n", "not YAML"),
+        ("min_examples: !!python/object/apply:os.system ['true']\n", "tag"),
+        (b"\xff\xfe\x00", "UTF-8"),
+        ("# \x00\n", "not YAML"),
+        ("? [a, b]\n: 1\n", "name is a word"),
+        ("{}: 1\n", "name is a word"),
+        ("<<: {adapters: allow}\n", "name is a word"),
+        ("1: 2\n", "1"),
+        ("#" * (64 * 1024 + 1), "longer than"),
+    ],
+)
+def test_a_file_that_is_no_policy_is_broken(write, text, says):
+    assert says in str(broken(write(text)))
+
+
+def test_a_broken_file_names_the_line(write):
+    assert ":3" in str(broken(write("min_examples: 10\nadapters: deny\nadapters: allow\n")))
+
+
+def test_a_file_that_anyone_may_write_is_broken(write):
+    path = write("{}")
+    path.chmod(0o666)
+    assert "anyone" in str(broken(path))
+
+
+def test_a_folder_is_no_policy(tmp_path):
+    with pytest.raises(NoPolicyError):
+        read_policy(tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_broken(write, monkeypatch):
+    path = write("{}")
+
+    def denied(*_: object, **__: object):
+        raise PermissionError
+
+    monkeypatch.setattr(type(path), "read_text", denied)
+    assert "cannot be read" in str(broken(path))
+
+
+def test_no_fault_quotes_a_value(write):
+    text = "min_examples: Anna Svensson\ntasks: {lattlast: Anna Svensson}\nmodels: Anna Svensson\n"
+    assert "Svensson" not in str(broken(write(text)))
+
+
+def test_a_policy_as_read_approves_nothing_until_it_knows_what_is_installed(write):
+    assert read_policy(write("{}")).task_code(d.task_ref(d.QA)) is Code.TASK_NOT_APPROVED

@@ -1,0 +1,78 @@
+"""An update must have the layout of what was sent and be finite, at the site and at the coordinator alike."""
+
+from __future__ import annotations
+
+import doorway as d
+import numpy as np
+import pytest
+
+from kommunbench.core.spec import Code
+from kommunbench.release import update_code
+
+A, B = d.weights()
+
+
+def changed(key: str, array: object) -> dict[str, object]:
+    return {**d.weights(), key: array}
+
+
+class Masked(np.ndarray):
+    pass
+
+
+@pytest.mark.parametrize("sent", [d.weights(), {key: np.asfortranarray(array) for key, array in d.weights().items()}])
+def test_an_update_with_the_layout_of_what_was_sent_is_fit(sent):
+    assert update_code(sent, d.weights(9.0)) is Code.OK
+    assert update_code(sent, dict(reversed(d.weights().items()))) is Code.OK
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        None,
+        {},
+        [],
+        {A: d.weights()[A]},
+        {**d.weights(), "Anna Svensson": np.zeros(1, dtype=np.float32)},
+        changed(A, np.full((2, 3), np.nan, dtype=np.float32)),
+        changed(A, np.full((2, 3), np.inf, dtype=np.float32)),
+        changed(A, np.full((2, 3), -np.inf, dtype=np.float32)),
+        changed(A, np.zeros((3, 2), dtype=np.float32)),
+        changed(A, np.zeros((2, 3, 1), dtype=np.float32)),
+        changed(A, np.zeros((0, 3), dtype=np.float32)),
+        changed(A, np.zeros((2, 3), dtype=np.float64)),
+        changed(A, np.zeros((2, 3), dtype=np.float16)),
+        changed(A, np.zeros((2, 3), dtype=np.int32)),
+        changed(A, np.zeros((2, 3), dtype=">f4")),
+        changed(A, np.zeros((2, 3), dtype="U4")),
+        changed(A, np.zeros((2, 3), dtype=object)),
+        changed(A, np.zeros((2, 3), dtype=[("text", np.float32)])),
+        changed(A, np.ma.zeros((2, 3), dtype=np.float32)),
+        changed(A, np.zeros((2, 3), dtype=np.float32).view(Masked)),
+        changed(A, [[0.0] * 3] * 2),
+        changed(A, "text"),
+        changed(A, None),
+    ],
+)
+def test_anything_else_is_a_bad_update(update):
+    assert update_code(d.weights(), update) is Code.BAD_UPDATE
+
+
+@pytest.mark.parametrize("sent", [None, {}, {A: d.weights()[A]}, {A: None, B: None}])
+def test_without_what_was_sent_nothing_is_fit(sent):
+    assert update_code(sent, d.weights()) is Code.BAD_UPDATE
+
+
+def test_names_are_plain_strings_and_not_something_equal_to_one():
+    class Name(str):
+        __slots__ = ("note",)
+
+    update = {Name(key): array for key, array in d.weights().items()}
+    assert update_code(d.weights(), update) is Code.BAD_UPDATE
+
+
+def test_a_mapping_that_is_no_dict_is_a_bad_update():
+    class Adapter(dict):
+        pass
+
+    assert update_code(d.weights(), Adapter(d.weights())) is Code.BAD_UPDATE
