@@ -97,6 +97,7 @@ def _load(card: ModelCard) -> tuple[Any, Any]:
 
     folder = model_folder(card)
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it would advise a CUDA kernel, or quote a prompt that is too long
     local = {"local_files_only": True, "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(folder, **local)
