@@ -6,14 +6,13 @@ import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 import pytest
 
 from kommunbench.cli import cli
-from kommunbench.config import _search_path_plugin, read_settings
-from kommunbench.core.folders import CONF
+from kommunbench.config import compose_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("results/*.md"))]
@@ -74,10 +73,7 @@ def parse(words: list[str]) -> None:
 
 def compose(words: list[str]) -> None:
     """Compose and check `kommunbench run <words>`; of a sweep's values, the first."""
-    import hydra
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.core.plugins import Plugins
-    from omegaconf import OmegaConf
 
     parsed = OverridesParser.create().parse_overrides(
         [word for word in words if not word.startswith("-") and word != "job"]
@@ -91,10 +87,7 @@ def compose(words: list[str]) -> None:
             else ""
         )
         plain.append(first or override.input_line)
-    Plugins.instance().register(_search_path_plugin())
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose("run", overrides=plain)
-    read_settings(cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)))
+    compose_settings(plain)
 
 
 @pytest.mark.parametrize("command", quoted("kommunbench"))

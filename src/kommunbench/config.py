@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from kommunbench.core.errors import ConfigError, Fault, KommunbenchError
-from kommunbench.core.folders import CONF, TASKS, overlay
+from kommunbench.core.folders import CONF, overlay
 from kommunbench.core.model import ModelCard, StrategySettings, TrainSettings
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.task import Task
@@ -182,12 +182,11 @@ def run_hydra(words: list[str], job: Callable[[Settings, str], None]) -> None:
         ConfigError: words or settings that are wrong, all of them at once; KommunbenchError from `job`.
     """
     import hydra
-    from hydra.core.plugins import Plugins
     from hydra.errors import HydraException
     from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    Plugins.instance().register(_search_path_plugin())
+    _open_hydra()
 
     def task_function(config: DictConfig) -> None:
         raw = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
@@ -221,12 +220,11 @@ def compose_settings(words: Sequence[str]) -> Settings:
         ConfigError: words or settings that are wrong, all of them at once.
     """
     from hydra import compose, initialize_config_dir
-    from hydra.core.plugins import Plugins
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    Plugins.instance().register(_search_path_plugin())
+    _open_hydra()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             raw = OmegaConf.to_container(compose("run", overrides=list(words)), resolve=True)
@@ -235,19 +233,27 @@ def compose_settings(words: Sequence[str]) -> Settings:
     return read_settings(cast(dict[str, Any], raw))
 
 
-def _search_path_plugin() -> type:
+def _open_hydra() -> None:
+    """Let Hydra find the group `tasks` in the tasks/ folders, and a user's conf/ before ours.
+
+    Tasks are stored one by one: were the folder above tasks/ on the search path, every folder beside it would be a
+    configuration group (`results` among them).
+    """
     from hydra.core.config_search_path import ConfigSearchPath
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.plugins import Plugins
     from hydra.plugins.search_path_plugin import SearchPathPlugin
+    from omegaconf import OmegaConf
 
-    class TasksAndOverlay(SearchPathPlugin):
-        """Finds the group `tasks` in the top-level tasks/ folder, and a user's conf/ and tasks/ before ours."""
-
+    class UsersConf(SearchPathPlugin):
         def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-            for folder in reversed([*overlay("conf")[:-1], *(path.parent for path in overlay("tasks")[:-1])]):
+            for folder in overlay("conf")[:-1]:
                 search_path.prepend("kommunbench-user", f"file://{folder}")
-            search_path.append("kommunbench-tasks", f"file://{TASKS.parent}")
 
-    return TasksAndOverlay
+    Plugins.instance().register(UsersConf)
+    for folder in reversed(overlay("tasks")):
+        for path in sorted(folder.glob("*.yaml")):
+            ConfigStore.instance().store(path.name, OmegaConf.load(path), "tasks", f"tasks.{path.stem}")
 
 
 def _hydra_faults(words: list[str], error: Exception) -> list[Fault]:
@@ -284,8 +290,8 @@ def _known(choices: list[str], word: str) -> tuple[str, ...]:
     from omegaconf import OmegaConf
 
     *parents, last = word.lstrip("+~").partition("=")[0].split(".")
-    group = "tasks" if last == "tasks" else f"conf/{last}"
-    if not parents and (options := [path.stem for path in (CONF.parent / group).glob("*.yaml")]):
+    folders = overlay("tasks") if last == "tasks" else [folder / last for folder in overlay("conf")]
+    if not parents and (options := {path.stem for folder in folders for path in folder.glob("*.yaml")}):
         return tuple(sorted(options))
     level = compose("run", overrides=choices)
     found = OmegaConf.select(level, ".".join(parents)) if parents else level

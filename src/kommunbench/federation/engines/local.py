@@ -143,7 +143,7 @@ class _Worker:
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
-        self._ended = False
+        self._ended = self._busy = False
         self._start()
 
     def _start(self) -> None:
@@ -156,19 +156,27 @@ class _Worker:
     def ask(self, message: bytes, node_config: dict[str, Any]) -> bytes | None:
         """The reply's bytes, or None when the process ended before it replied; it is started anew."""
         try:
+            self._busy = True
             self._pipe.send_bytes(message)
             self._pipe.send(node_config)
-            return self._pipe.recv_bytes()
+            reply = self._pipe.recv_bytes()
+            self._busy = False
+            return reply
         except (EOFError, OSError):
             if not self._ended:
                 self.process.join(timeout=1)
                 self._start()
+                self._busy = False
             return None
 
     def end(self) -> None:
+        """An idle worker ends by itself when its pipe closes; one that is at work is stopped."""
         self._ended = True
-        self.process.terminate()
+        if self._busy:
+            self.process.terminate()
         self._pipe.close()
+        self.process.join(timeout=3)
+        self.process.kill()
 
 
 def _work(pipe: Connection, threads: int) -> None:
@@ -199,14 +207,13 @@ def _work(pipe: Connection, threads: int) -> None:
 
 def run(plan: Plan, nodes: Sequence[Mapping[str, Any]], workers: int, threads: int) -> None:
     """Run the ServerApp here and the ClientApp in worker processes."""
-    grid = LocalGrid(nodes, workers, threads)
-    context = Context(
-        run_id=RUN_ID,
-        node_id=1,
-        node_config={},
-        state=RecordDict(),
-        run_config={"plan": plan.model_dump_json()},
-    )
+    run_apps(LocalGrid(nodes, workers, threads), plan)
+
+
+def run_apps(grid: LocalGrid, plan: Plan) -> None:
+    """Run the ServerApp on `grid`, which is closed whatever happens."""
+    run_config = {"plan": plan.model_dump_json()}
+    context = Context(run_id=RUN_ID, node_id=1, node_config={}, state=RecordDict(), run_config=dict(run_config))
     try:
         server_app(grid, context)
     finally:
