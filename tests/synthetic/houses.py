@@ -6,10 +6,13 @@ import yaml
 
 from kommunbench.core.example import SPLITS, Split
 from kommunbench.core.folders import CONF
-from kommunbench.core.registry import find
+from kommunbench.core.registry import find, names
+from kommunbench.core.task import load_task as read_once
 from kommunbench.synthetic.organisation import Organisation, Recipe, Sizes
 
-TASKS = ("summarization", "guideline_qa", "lattlast")
+NEUTRAL = ("summarization", "guideline_qa", "lattlast")
+"""Tasks that the pretraining corpus has a neutral version of."""
+TASKS = names("synthetic")
 SEED = 1
 
 
@@ -17,6 +20,9 @@ def federation(name: str) -> list[Organisation]:
     """The organisations that conf/federation/<name>.yaml states by itself."""
     text = (CONF / "federation" / f"{name}.yaml").read_text(encoding="utf-8")
     return [Organisation.model_validate(site) for site in yaml.safe_load(text)["sites"].values()]
+
+
+_task = cache(read_once)
 
 
 @cache
@@ -37,3 +43,8 @@ def rows(task: str, name: str, split: Split) -> tuple[dict, ...]:
 def all_rows(task: str, *splits: Split) -> list[dict]:
     """The rows of all houses."""
     return [row for house in houses() for split in splits or SPLITS for row in rows(task, house.name, split)]
+
+
+def inputs(task: str, row: dict) -> str:
+    """The row's inputs, one after another."""
+    return " ".join(row[name] for name in _task(task).inputs)
