@@ -14,7 +14,7 @@ from rich.table import Table
 from kommunbench.core.errors import KommunbenchError
 
 app = typer.Typer(no_args_is_help=True, help="Models: list them, make the built-in one anew.")
-console = Console(soft_wrap=True)
+console = Console()
 
 
 @app.command("list")

@@ -16,7 +16,7 @@ from kommunbench.report.terminal import print_leaderboard
 
 report = typer.Typer()
 compare = typer.Typer()
-console = Console(soft_wrap=True)
+console = Console()
 Lang = Annotated[Literal["en", "sv"], typer.Option("--language", help="Language of what is printed.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; its schema is in results/README.md.")]
 

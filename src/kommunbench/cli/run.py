@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kommunbench.report.record import RunFolder
     from kommunbench.tracking import RunStatus
 
-console = Console(soft_wrap=True)
+console = Console()
 
 
 @click.command(
@@ -76,7 +76,7 @@ def conduct(settings: Settings, plan: Plan) -> None:
     show(settings, folder, "KILLED" if interrupted else "FAILED" if failure else "FINISHED")
     console.print(f"\n{time.monotonic() - started:.0f} s, peak memory {peak.gibibytes:.1f} GiB over all processes")
     if interrupted:
-        console.print(f"Stopped. Go on with: kommunbench runs resume {folder.path}")
+        console.print(f"Stopped. Go on with: kommunbench runs resume {folder.path}", soft_wrap=True)
         sys.exit(INTERRUPTED_EXIT_CODE)
     if failure:
         raise failure
@@ -90,11 +90,11 @@ def show(settings: Settings, folder: RunFolder, status: RunStatus) -> None:
 
     report = write_report(folder)
     print_leaderboard(report, console)
-    console.print(f"\nReport     {folder.path / 'report.md'}")
+    console.print(f"\nReport     {folder.path / 'report.md'}", soft_wrap=True)
     if settings.tracking.enabled:
         try:
             log_run(folder, settings.tracking, status)
         except TrackingError as error:
             console.print(f"Dashboard  not logged: {error}", markup=False)
         else:
-            console.print(f"Dashboard  kommunbench dashboard --results {settings.results}")
+            console.print(f"Dashboard  kommunbench dashboard --results {settings.results}", soft_wrap=True)

@@ -18,7 +18,7 @@ from kommunbench.federation.progress import read_events
 from kommunbench.report.record import RunFolder
 
 app = typer.Typer(no_args_is_help=True, help="Runs that exist: list them, watch one, go on with one.")
-console = Console(soft_wrap=True)
+console = Console()
 Results = Annotated[Path, typer.Option(help="The folder that runs are kept in.")]
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from kommunbench.core.errors import ConfigError, Fault
 
 synth = typer.Typer()
-console = Console(soft_wrap=True)
+console = Console()
 
 
 @synth.command()
@@ -30,5 +30,5 @@ def write(
     if not isinstance(settings.federation, SyntheticFederation):
         raise ConfigError(Fault(f"{settings.federation.name} is not synthetic", "federation", "federation=pilot"))
     for file in write_federation(settings.federation.sites.values(), folder, settings.seed, settings.synthetic):
-        console.print(f"{file.path}  {file.rows} rows", highlight=False)
-    console.print(f"Syntetiska data. Run on it: kommunbench run federation=folder federation.path={folder}")
+        console.print(f"{file.path}  {file.rows} rows", highlight=False, soft_wrap=True)
+    console.print(f"Syntetiska data. Run on it: kommunbench run federation=folder federation.path={folder}", soft_wrap=True)
