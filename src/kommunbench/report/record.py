@@ -58,8 +58,8 @@ class RunInfo(_Frozen):
 class Received(_Frozen):
     """What one site answered to one message.
 
-    `slots` holds (key, code, values): the key as in `core.spec.Slot`, with the cell as a list; values are zeros where the
-    code is not OK.
+    `slots` holds (key, code, values): the key as in `core.spec.Slot`, with the cell as a list; values are zeros where
+    the code is not OK.
     """
 
     site: str

@@ -48,6 +48,7 @@ def print_leaderboard(report: Report, console: Console, language: Language = "en
 
 def _table(board: Leaderboard, report: Report, language: Language, wide: bool) -> Table:
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     task = task_of(report, board.task)
@@ -55,7 +56,7 @@ def _table(board: Leaderboard, report: Report, language: Language, wide: bool) -
     if len({other.seed for other in report.leaderboards}) > 1:
         title += say(language, f"  [dim]frö {board.seed}[/dim]", f"  [dim]seed {board.seed}[/dim]")
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("", min_width=2, no_wrap=True)
+    table.add_column("", min_width=3, no_wrap=True)
     table.add_column("System", no_wrap=True)
     if wide:
         table.add_column("", min_width=BAR, no_wrap=True)
@@ -71,7 +72,7 @@ def _table(board: Leaderboard, report: Report, language: Language, wide: bool) -
             system(row, report, language),
             number(row.value, row.unit, language),
             "–".join(ends) or NOTHING,
-            f"{worst} {site_title(row.worst_site, report)}" if row.worst_site else NOTHING,
+            f"{worst} {escape(site_title(row.worst_site, report))}" if row.worst_site else NOTHING,
         ]
         if wide:
             cells.insert(2, _bar(row.value) if row.unit == "share" else "")
@@ -135,6 +136,8 @@ def _absences(report: Report, language: Language) -> Iterator[str]:
 
 def _site_lines(site: SiteRow, report: Report, language: Language) -> Iterator[str]:
     """One line a reason, with every task that it holds for."""
+    from rich.markup import escape
+
     reasons: dict[tuple[str, str], list[str]] = {}
     for absence in site.absences:
         words = absence.sv if language == "sv" else absence.en
@@ -143,4 +146,4 @@ def _site_lines(site: SiteRow, report: Report, language: Language) -> Iterator[s
         reasons.setdefault((words, when), []).append(task)
     for (words, when), tasks in reasons.items():
         about = ", ".join(task for task in tasks if task) or when
-        yield f"  {site.title}: {words} [dim]({about})[/dim]"
+        yield f"  {escape(site.title)}: {words} [dim]({about})[/dim]"
