@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import doorway as d
 import pytest
 from hypothesis import given, settings
@@ -29,6 +31,8 @@ policies = st.builds(
     adapters=verdict,
     max_examples=st.integers(0, 100),
     max_new_tokens=st.integers(1, 100),
+    hours=st.sampled_from(["always", "08:00-17:00", "18:00-06:00", "12:00-12:01 and 08:00-17:00"]),
+    runs_a_year=st.integers(0, 9),
 )
 
 
@@ -47,6 +51,10 @@ def test_stricter_never_loosens_and_allows_what_both_allow(mine, other, first):
     assert both.min_difference >= max(mine.min_difference, other.min_difference)
     assert limit(both.max_examples) <= min(limit(mine.max_examples), limit(other.max_examples))
     assert both.max_new_tokens <= min(mine.max_new_tokens, other.max_new_tokens)
+    assert limit(both.runs_a_year) <= min(limit(mine.runs_a_year), limit(other.runs_a_year))
+    for hour in range(24):
+        moment = datetime(2026, 3, 1, hour, 0)
+        assert both.open_at(moment) == (mine.open_at(moment) and other.open_at(moment))
     sides = [bound(mine), bound(other)]
     for name in ("training", "adapters"):
         assert (getattr(both, name) == "allow") == all(getattr(side, name) == "allow" for side in sides)
@@ -69,6 +77,27 @@ def test_stricter_does_not_make_an_unbound_policy_approve(mine, other):
     assert both.task_code(d.task_ref(d.QA)) is Code.TASK_NOT_APPROVED
     assert both.model_code(ModelRef(name="nano", digest="a" * 64)) is Code.MODEL_NOT_APPROVED
     assert both.metric_code(d.task_ref(d.QA), d.QA.metrics[0]) is Code.METRIC_NOT_ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("hours", "open_", "closed"),
+    [
+        ("08:00-17:00", ["08:00", "16:59"], ["07:59", "17:00", "00:00"]),
+        ("18:00-06:00", ["18:00", "23:59", "00:00", "05:59"], ["06:00", "17:59"]),
+        ("08:00-17:00 and 16:00-18:00", ["16:00", "16:59"], ["15:59", "17:00"]),
+        ("07:00-07:00", ["07:00", "06:59"], []),
+    ],
+)
+def test_hours(hours, open_, closed):
+    at = ReleasePolicy(hours=hours).open_at
+    assert all(at(datetime.fromisoformat(f"2026-03-01T{clock}")) for clock in open_)
+    assert not any(at(datetime.fromisoformat(f"2026-03-01T{clock}")) for clock in closed)
+
+
+@pytest.mark.parametrize("hours", ["never", "8-17", "24:00-06:00", "08:00-17:60", "08:00-17:00 or 18:00-19:00", ""])
+def test_hours_that_are_none_are_refused(hours):
+    with pytest.raises(ValidationError):
+        ReleasePolicy(hours=hours)
 
 
 def test_the_defaults_are_the_careful_ones():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from datetime import UTC, datetime, timedelta
 
 import doorway as d
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kommunbench.core.spec import Answer, Cell, Code, Cost, ModelRef, Total
-from kommunbench.release import Ledger, let_out, refuse, review
+from kommunbench.release import Ledger, admit, let_out, refuse, review
 from kommunbench.release.past import Past
 
 SHOWN = Past(here={"guideline_qa/test/abstention": frozenset({d.N})})
@@ -306,6 +307,44 @@ def test_an_answer_that_is_not_one_is_refused():
     request = d.make_request()
     release = released(request, Loud(values=d.make_answer(request).values))
     assert release.code is Code.INTERNAL
+
+
+class TestHoursAndRuns:
+    night = d.make_policy(hours="18:00-06:00")
+
+    @pytest.mark.parametrize(("now", "code"), [("12:00", Code.OVER_LIMIT), ("23:00", Code.OK)])
+    def test_replies_leave_within_hours(self, now, code):
+        request = d.make_request()
+        past = Past(now=datetime.fromisoformat(f"2026-03-01T{now}"))
+        release = released(request, d.make_answer(request), self.night, past)
+        assert (release.code, bool(release.values.any())) == (code, code is Code.OK)
+
+    def test_without_a_clock_only_a_policy_that_is_always_open_lets_out(self):
+        request = d.make_request()
+        assert released(request, d.make_answer(request), self.night).code is Code.OVER_LIMIT
+
+    def test_runs_of_a_year_are_counted_in_the_ledger(self, tmp_path):
+        ledger, policy = Ledger(tmp_path / "ledger.jsonl"), d.make_policy(runs_a_year=2)
+        runs = [d.make_request(spec=d.make_spec(run=f"pilot-{number}")) for number in range(3)]
+        let_out(policy, runs[2], d.make_answer(runs[2], 3), None, ledger)
+        for request in (runs[0], runs[1], runs[0], runs[1]):
+            assert admit(policy, request, ledger) is Code.OK
+            assert let_out(policy, request, d.make_answer(request), None, ledger).code is Code.OK
+        assert admit(policy, runs[2], ledger) is Code.OVER_LIMIT
+        assert let_out(policy, runs[2], d.make_answer(runs[2]), None, ledger).code is Code.OVER_LIMIT
+
+    def test_a_run_of_last_year_is_forgotten(self):
+        now = datetime(2026, 3, 1, tzinfo=UTC)
+        entry = {"spec": "a", "released": 1}
+        for days, runs in ((364, 1), (365, 0)):
+            time = (now - timedelta(days=days)).isoformat()
+            assert Past.of([{**entry, "time": time}], "b", now).runs == runs
+            assert Past.of([{**entry, "time": time}], "a", now).runs == 0
+
+    def test_weights_alone_count_as_a_run(self):
+        now = datetime(2026, 3, 1, tzinfo=UTC)
+        entry = {"spec": "a", "released": 0, "adapter": "OK", "time": now.isoformat()}
+        assert Past.of([entry], "b", now).runs == 1
 
 
 class TestRefuse:

@@ -30,7 +30,7 @@ to see to: Python cannot hold against code that already runs inside. Trained wei
 from kommunbench.release.adapter import update_code
 from kommunbench.release.ledger import Finding, Ledger, verify
 from kommunbench.release.policy import ReleasePolicy
-from kommunbench.release.review import let_out, refuse, review, unpack, unpack_cost, unpack_status
+from kommunbench.release.review import admit, let_out, refuse, review, unpack, unpack_cost, unpack_status
 from kommunbench.release.sealed import Release, payload
 from kommunbench.release.site_yaml import NoPolicyError, read_policy
 
@@ -40,6 +40,7 @@ __all__ = [
     "NoPolicyError",
     "Release",
     "ReleasePolicy",
+    "admit",
     "let_out",
     "payload",
     "read_policy",

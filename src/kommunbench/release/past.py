@@ -1,14 +1,15 @@
 """What this site has let out before, as its ledger tells it: the door's only memory.
 
-Two things need one. A closing sum may leave only where the tally behind it did, in the same run: it has no support
-counts of its own to check. And two runs on sets of examples that differ by a few can be subtracted from each other, so
-the sets' sizes of earlier runs count.
+Three things need one. Replies may be limited to some hours and some runs a year. A closing sum may leave only where the
+tally behind it did, in the same run: it has no support counts of its own to check. And two runs on sets of examples
+that differ by a few can be subtracted from each other, so the sets' sizes of earlier runs count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from kommunbench.core.spec import Cell, Code, Slot
@@ -27,6 +28,9 @@ def sets_of(slot: Slot) -> list[str]:
     return [f"{cell.task}/{cell.split}/{metric}" for cell in slot.key if isinstance(cell, Cell)]
 
 
+YEAR = timedelta(days=365)
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
     """Sizes of the sets behind what has left.
@@ -34,21 +38,35 @@ class Past:
     Args:
         here: in the run at hand.
         elsewhere: in other runs.
+        runs: how many other runs got numbers in the 365 days before `now`.
+        now: local time; without it only a policy that is open always lets anything out.
     """
 
     here: Sizes = field(default_factory=dict)
     elsewhere: Sizes = field(default_factory=dict)
+    runs: int = 0
+    now: datetime | None = None
 
     @classmethod
-    def of(cls, entries: Iterable[Mapping[str, Any]], spec: str) -> Past:
-        """From a ledger's lines; `spec` is the digest of the run at hand."""
+    def of(cls, entries: Iterable[Mapping[str, Any]], spec: str, now: datetime | None = None) -> Past:
+        """From a ledger's lines; `spec` is the digest of the run at hand, `now` a local time with its zone."""
+        now = now or datetime.now().astimezone()
+        runs: set[str] = set()
         here: dict[str, frozenset[int]] = {}
         elsewhere: dict[str, frozenset[int]] = {}
         for entry in entries:
             sizes = here if entry.get("spec") == spec else elsewhere
+            if sizes is elsewhere and _gave(entry) and now - datetime.fromisoformat(entry["time"]) < YEAR:
+                runs.add(entry["spec"])
             for name, found in entry.get("sets", {}).items():
                 sizes[name] = sizes.get(name, frozenset()) | frozenset(found)
-        return cls(here, elsewhere)
+        return cls(here, elsewhere, len(runs), now)
+
+    def run_code(self, policy: ReleasePolicy) -> Code:
+        """OVER_LIMIT outside the policy's hours, or where its runs of a year are spent on others."""
+        closed = policy.hours != "always" and (self.now is None or not policy.open_at(self.now))
+        spent = bool(policy.runs_a_year) and self.runs >= policy.runs_a_year
+        return Code.OVER_LIMIT if closed or spent else Code.OK
 
     def code(self, policy: ReleasePolicy, slot: Slot, n: int) -> Code:
         """SMALL_CELL where a sum over `n` examples and one that left before would give a few away by subtraction.
@@ -63,3 +81,8 @@ class Past:
         few = policy.min_cell if slot.metric is None else policy.min_difference
         distances = [abs(n - other) for name in sets for other in before.get(name, ())]
         return Code.SMALL_CELL if any(0 < distance < few for distance in distances) else Code.OK
+
+
+def _gave(entry: Mapping[str, Any]) -> bool:
+    """Whether a ledger's line is of a reply with numbers in it."""
+    return bool(entry.get("released") or entry.get("adapter") == Code.OK.name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
@@ -20,6 +21,8 @@ INSTALLED: Literal["installed"] = "installed"
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Approved = Literal["installed"] | dict[str, Literal["installed"] | Digest]
 Verdict = Literal["allow", "deny"]
+_WINDOW = r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d"
+Hours = Annotated[str, StringConstraints(pattern=rf"^(always|{_WINDOW}( and {_WINDOW})*)$")]
 Whole = Annotated[int, Field(strict=True)]
 """An integer, and not `yes`, `10.0` or `"10"`."""
 
@@ -53,6 +56,9 @@ class ReleasePolicy(BaseModel):
     adapters: Verdict = "deny"
     max_examples: Whole = Field(0, ge=0, description="most examples of a task that a run may evaluate; 0: no limit")
     max_new_tokens: Whole = Field(1024, ge=1, le=4096, description="longest answer that a run may ask a model for")
+
+    hours: Hours = Field("always", description="`18:00-06:00`, local time, when replies may leave; `A and B`: in both")
+    runs_a_year: Whole = Field(0, ge=0, description="most runs that numbers leave to in 365 days; 0: no limit")
 
     _installed: Installed | None = PrivateAttr(None)
 
@@ -92,8 +98,16 @@ class ReleasePolicy(BaseModel):
             adapters=_both_allow(self.adapters, other.adapters),
             max_examples=_lower_limit(self.max_examples, other.max_examples),
             max_new_tokens=min(self.max_new_tokens, other.max_new_tokens),
+            hours=_both_open(self.hours, other.hours),
+            runs_a_year=_lower_limit(self.runs_a_year, other.runs_a_year),
         )
         return both._knowing(self._installed)
+
+    def open_at(self, moment: datetime) -> bool:
+        """Whether replies may leave at `moment`, a local time. A window that ends before it begins crosses midnight."""
+        clock = f"{moment:%H:%M}"
+        windows = [] if self.hours == "always" else [window.split("-") for window in self.hours.split(" and ")]
+        return all(begin <= clock < end if begin < end else clock >= begin or clock < end for begin, end in windows)
 
     def examples(self, task: TaskRef) -> int:
         """How many examples of `task` to evaluate at most; 0: all."""
@@ -181,6 +195,11 @@ def _both_name(left: Any, right: Any) -> Any:
 
 def _both_allow(left: Verdict, right: Verdict) -> Verdict:
     return "allow" if left == right == "allow" else "deny"
+
+
+def _both_open(left: str, right: str) -> str:
+    windows = [hours for hours in (left, right) if hours != "always"]
+    return " and ".join(dict.fromkeys(windows)) or "always"
 
 
 def _lower_limit(left: int, right: int) -> int:

@@ -60,6 +60,14 @@ def let_out(
     return release
 
 
+def admit(policy: ReleasePolicy, request: Request, ledger: Ledger) -> Code:
+    """What a site asks before it works: OK unless the policy's hours or runs of a year already say no to everything.
+
+    `let_out` asks again. Raises OSError where the ledger cannot be read.
+    """
+    return Past.of(ledger.entries(), request.spec.digest).run_code(policy)
+
+
 def refuse(code: Code, request: Request | None = None, ledger: Ledger | None = None) -> Release:
     """Zeros and one code for everything: what the outermost guard sends instead of an exception.
 
@@ -104,6 +112,8 @@ def _review(
 ) -> Release:
     if type(answer) is not Answer:
         return refuse(Code.INTERNAL, request)
+    if (code := past.run_code(policy)) is not Code.OK:
+        return refuse(code, request)
     slots = _slots(request)
     if not slots and (request.cells or request.totals or request.pairs):
         return refuse(Code.BAD_REQUEST)
