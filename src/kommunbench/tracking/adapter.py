@@ -11,8 +11,11 @@ were measured on. Any other run registers a version and leaves the champion alon
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
+import time
+import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +33,7 @@ from kommunbench.tracking.nodes import gains
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
     from mlflow.models import ModelSignature
 
 CHAMPION = "champion"
@@ -112,9 +116,26 @@ def register_adapter(client: MlflowClient, folder: RunFolder, run_id: str, info:
     made = client.create_model_version(
         name, source, run_id, tags, description=_describe(info, report), model_id=logged.model_id
     )
+    _link(client, run_id, logged.model_id, made, report)
     if beats_base(info, report) and _no_worse_than_champion(client, name, report):
         client.set_registered_model_alias(name, CHAMPION, made.version)
     return str(made.version)
+
+
+def _link(client: MlflowClient, run_id: str, model_id: str, version: ModelVersion, report: Report) -> None:
+    """Let run, model and version lead to each other, and give run and model the values that rank."""
+    from mlflow.entities import LoggedModelOutput, Metric
+
+    client.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
+    versions = [{"name": version.name, "version": version.version}]
+    client.set_logged_model_tags(model_id, {"mlflow.modelVersions": json.dumps(versions)})
+    now = int(time.time() * 1000)
+    metrics = []
+    for pair in gains(report):
+        row = report.by_key.get(pair.left.key)
+        if row and row.value is not None:
+            metrics.append(Metric(f"primary/{row.task}", row.value, now, row.round, model_id=model_id))
+    client.log_batch(run_id, metrics)
 
 
 def beats_base(info: RunInfo, report: Report) -> bool:
@@ -174,14 +195,16 @@ def _save(folder: RunFolder, info: RunInfo, scratch: Path, model_id: str) -> Pat
     shutil.copytree(folder.path / "adapter", data)
     note = AdapterNote(model=trained.name, digest=trained.digest, train=info.spec.train)
     (data / NOTE).write_text(note.model_dump_json(indent=1), encoding="utf-8")
-    pyfunc.save_model(
-        str(scratch / "model"),
-        loader_module="kommunbench.tracking.adapter",
-        data_path=str(data),
-        mlflow_model=Model(model_id=model_id),
-        signature=_signature(),
-        pip_requirements=[f"kommunbench=={info.spec.kommunbench}", *(f"{name}=={version(name)}" for name in PACKAGES)],
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*An input example was not provided")
+        pyfunc.save_model(
+            str(scratch / "model"),
+            loader_module="kommunbench.tracking.adapter",
+            data_path=str(data),
+            mlflow_model=Model(model_id=model_id),
+            signature=_signature(),
+            pip_requirements=[f"kommunbench=={info.spec.kommunbench}", *(f"{it}=={version(it)}" for it in PACKAGES)],
+        )
     return scratch / "model"
 
 

@@ -7,7 +7,7 @@ Every system measures under the same names, so that MLflow's charts and parallel
     <task>_interval/<measure>_low, _high
     <task>_counts/scored, unscored, sites, suppressed, refused, missing, failed
     gain/<task>, <task>_low, <task>_high, <task>_p_holm    on the run itself: federated less base, primary measure
-    cost/<what>                                            on the run itself, by round
+    run_cost/<what>                                        on the run itself, by round
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from typing import Literal
 from kommunbench.core.digests import digest
 from kommunbench.report.record import RunFolder, RunInfo
 from kommunbench.report.rows import PairRow, Report, Row, RowKey
+
+LONGEST = 4900
+"""Characters of a tag's value that every kind of MLflow store takes."""
 
 
 @dataclass(slots=True)
@@ -88,8 +91,8 @@ def _run_node(folder: RunFolder, info: RunInfo, report: Report) -> Node:
         node.params["trained_model"] = spec.trained_model
         node.params |= {f"train.{name}": str(value) for name, value in spec.train.model_dump().items()}
     node.tags = {
-        **{f"kommunbench.task.{task.name}": task.digest for task in spec.tasks},
-        **{f"kommunbench.model.{model.name}": model.digest for model in spec.models},
+        **{f"task.{task.name}": task.digest for task in spec.tasks},
+        **{f"model.{model.name}": model.digest for model in spec.models},
         "mlflow.note.content": _describe(report),
     }
     for pair in gains(report):
@@ -109,11 +112,11 @@ def _costs(folder: RunFolder) -> Iterator[tuple[str, int, float]]:
     for reply in folder.received():
         if found := re.fullmatch(r"(?:seed-\d+-)?round-(\d+)", reply.moment):
             total = rounds[int(found[1])]
-            total["cost/seconds"] = max(total["cost/seconds"], reply.seconds)
-            total["cost/bytes"] += reply.bytes_in + reply.bytes_out
-            total["cost/examples"] += reply.cost.examples + reply.cost.train_examples
-            total["cost/tokens"] += reply.cost.prompt_tokens + reply.cost.new_tokens + reply.cost.train_tokens
-            total["cost/sites"] += reply.status == "ok"
+            total["run_cost/seconds"] = max(total["run_cost/seconds"], reply.seconds)
+            total["run_cost/bytes"] += reply.bytes_in + reply.bytes_out
+            total["run_cost/examples"] += reply.cost.examples + reply.cost.train_examples
+            total["run_cost/tokens"] += reply.cost.prompt_tokens + reply.cost.new_tokens + reply.cost.train_tokens
+            total["run_cost/sites"] += reply.status == "ok"
     for step, total in rounds.items():
         yield from ((metric, step, value) for metric, value in total.items())
 
@@ -192,7 +195,9 @@ def _put_row(node: Node, row: Row, step: int) -> None:
 
 def _describe(report: Report) -> str:
     """The run's description in Markdown: where it stands, how sure that is, and how to make it again."""
-    lines = [f"**{report.note.en}**", ""] if report.note else []
+    won = [pair for pair in gains(report) if pair.difference is not None]
+    lines = [f"**{_gain(pair)}**  " for pair in won]
+    lines += ["", f"*{report.note.en}*", ""] if report.note else [""]
     for board in report.leaderboards:
         task = next(task for task in report.tasks if task.name == board.task)
         better = {"higher": "higher is better", "lower": "lower is better"}.get(task.direction, "")
@@ -205,9 +210,16 @@ def _describe(report: Report) -> str:
             system = f"{row.model} {row.prompt} {row.stage}"
             lines.append(f"| {standing.rank} | {system} | {value} | {interval} | {row.n} | {row.sites} |")
         lines.append("")
-    for pair in gains(report):
-        if pair.difference is not None:
-            sure = {"left": "a real gain", "right": "a real loss"}.get(pair.better or "", "could be chance")
-            p = f", p {pair.p_holm:.2g} after Holm" if pair.p_holm is not None else ""
-            lines.append(f"- {pair.left.task}: federated less base **{pair.difference:+.3f}**{p}: {sure}")
-    return "\n".join([*lines, "", f"Made by `{report.command}`."])
+    return _short("\n".join([*lines, f"Made by `{report.command}`."]))
+
+
+def _gain(pair: PairRow) -> str:
+    sure = {"left": "a gain", "right": "a loss"}.get(pair.better or "", "could be chance")
+    p = f", p {pair.p_holm:.1g} after Holm" if pair.p_holm is not None else ""
+    return f"{pair.left.task}, {pair.left.prompt}: federated less base {pair.difference:+.3f} ({sure}{p})"
+
+
+def _short(text: str) -> str:
+    """As much as a tag of MLflow holds."""
+    end = "\n\n... the rest is in report.md"
+    return text if len(text) <= LONGEST else text[: LONGEST - len(end)].rpartition("\n")[0] + end
