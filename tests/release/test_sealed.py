@@ -120,3 +120,22 @@ def test_the_coordinator_computes_the_same_payload_in_any_order_of_names(release
 def test_its_words_say_sizes_only(release):
     assert re.fullmatch(r"Release\(\d+ slots, code=0\)", repr(release))
     assert str(release) == repr(release)
+
+
+def test_a_payload_is_read_back(release):
+    vectors, adapter = sealed.read_payload(release.payload())
+    for read, vector in zip(vectors, (release.status, release.values, release.codes, release.cost), strict=True):
+        assert read.tolist() == vector.tolist()
+    assert {key: array.tolist() for key, array in adapter.items()} == {
+        key: array.tolist() for key, array in release.adapter.items()
+    }
+
+
+def test_bytes_that_are_no_payload_are_refused(release):
+    data = release.payload()
+    first, second = data.index(b"layer.0.lora_A"), data.index(b"layer.0.lora_B")
+    swapped = bytearray(data)
+    swapped[first + 13], swapped[second + 13] = swapped[second + 13], swapped[first + 13]
+    for other in (b"", data[:-1], data + b"Anna", b"x" + data, data[:40], bytes(swapped), data[:22] + b"\xff" * 8):
+        with pytest.raises(ValueError, match="payload"):
+            sealed.read_payload(other)

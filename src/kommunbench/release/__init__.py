@@ -7,9 +7,11 @@ What a data-protection officer can check in this folder, in the order of reading
 3. `cells.py`       the rules on numbers: how many examples must stand behind one, and which small counts stay.
 4. `past.py`        what has left before, so that it cannot be subtracted from what leaves now.
 5. `adapter.py`     the rules on trained weights, where the policy lets them leave at all.
-6. `review.py`      the door itself: goes through the reply slot by slot and makes the `Release`.
+6. `review.py`      goes through the reply slot by slot and makes the `Release`; the coordinator's side is there too.
 7. `sealed.py`      what a Release is, and the exact bytes that leave.
-8. `ledger.py`      the line that is written before those bytes leave, and how to see that nobody changed it.
+8. `approval.py`    what waits for a person's yes, where the policy asks for it; `preview.py`, the page to look at.
+9. `ledger.py`      the line that is written before those bytes leave, and how to see that nobody changed it.
+10. `door.py`       `let_out` puts them together: the one way out.
 
 How it works. The coordinator sends names, digests and numbers. From them the site and the coordinator work out, each
 for itself, the same list of places ("slots"), one for each metric of each model on each task, with so many integers
@@ -28,21 +30,27 @@ to see to: Python cannot hold against code that already runs inside. Trained wei
 """
 
 from kommunbench.release.adapter import update_code
+from kommunbench.release.approval import Approvals, Waiting
+from kommunbench.release.door import admit, let_out
 from kommunbench.release.ledger import Finding, Ledger, verify
 from kommunbench.release.policy import ReleasePolicy
-from kommunbench.release.review import admit, let_out, refuse, review, unpack, unpack_cost, unpack_status
+from kommunbench.release.preview import preview_page
+from kommunbench.release.review import refuse, review, unpack, unpack_cost, unpack_status
 from kommunbench.release.sealed import Release, payload
 from kommunbench.release.site_yaml import NoPolicyError, read_policy
 
 __all__ = [
+    "Approvals",
     "Finding",
     "Ledger",
     "NoPolicyError",
     "Release",
     "ReleasePolicy",
+    "Waiting",
     "admit",
     "let_out",
     "payload",
+    "preview_page",
     "read_policy",
     "refuse",
     "review",

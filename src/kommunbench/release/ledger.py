@@ -42,13 +42,13 @@ class Ledger:
         self.path = path
         self.head = path.with_name(path.name + ".head")
 
-    def enter(self, release: Release, request: Request, policy: ReleasePolicy | None) -> str:
+    def enter(self, release: Release, request: Request, policy: ReleasePolicy | None, approved_by: str = "") -> str:
         """Write and fsync one line about `release`, and return its hash.
 
         Raises:
             OSError: the line cannot be written. Nothing may leave then.
         """
-        return self.append(describe(release, request, policy))
+        return self.append({**describe(release, request, policy), "approved_by": approved_by})
 
     def append(self, entry: Mapping[str, Any]) -> str:
         """Write and fsync one line with `entry` and the chain's own fields, and return its hash. Raises OSError."""

@@ -53,7 +53,8 @@ class ReleasePolicy(BaseModel):
     models: Approved = INSTALLED
     metrics: Literal["all"] | tuple[str, ...] = "all"
     training: Verdict = "deny"
-    adapters: Verdict = "deny"
+    adapters: Literal["deny", "approve", "allow"] = "deny"
+    results: Literal["approve", "allow"] = "allow"
     max_examples: Whole = Field(0, ge=0, description="most examples of a task that a run may evaluate; 0: no limit")
     max_new_tokens: Whole = Field(1024, ge=1, le=4096, description="longest answer that a run may ask a model for")
 
@@ -95,7 +96,8 @@ class ReleasePolicy(BaseModel):
             models=_both_approve(self.models, other.models),
             metrics=_both_name(self.metrics, other.metrics),
             training=_both_allow(self.training, other.training),
-            adapters=_both_allow(self.adapters, other.adapters),
+            adapters=min(self.adapters, other.adapters, key=("deny", "approve", "allow").index),
+            results=min(self.results, other.results, key=("approve", "allow").index),
             max_examples=_lower_limit(self.max_examples, other.max_examples),
             max_new_tokens=min(self.max_new_tokens, other.max_new_tokens),
             hours=_both_open(self.hours, other.hours),
@@ -164,9 +166,9 @@ class ReleasePolicy(BaseModel):
         return next((code for code in verdicts if code is not Code.OK), Code.OK)
 
     def adapter_code(self, request: Request) -> Code:
-        """OK where an adapter trained for `request` may leave."""
+        """OK where an adapter trained for `request` may leave, at once or when a person has approved it."""
         code = self.training_code(request)
-        return Code.ADAPTER_DENIED if code is Code.OK and self.adapters != "allow" else code
+        return Code.ADAPTER_DENIED if code is Code.OK and self.adapters == "deny" else code
 
 
 def _approves(approved: Approved, name: str, wanted: str) -> bool:

@@ -1,6 +1,6 @@
 """The door itself: from what a site worked out to what may leave it. Both sides of the wire are in this file.
 
-    site:         answer --review--> Release --ledger--> bytes
+    site:         answer --review--> Release --ledger--> bytes    (door.py puts them together)
     coordinator:  bytes --unpack--> (key, code, numbers)
 
 Everything starts as zeros and a code; a number takes a zero's place only when every rule has said yes. Whatever raises
@@ -24,7 +24,7 @@ from kommunbench.release.cells import Row, is_row, row_code, within_bounds
 from kommunbench.release.ledger import Ledger
 from kommunbench.release.past import Past
 from kommunbench.release.policy import ReleasePolicy
-from kommunbench.release.sealed import _DOOR, Contents, Int64s, Release
+from kommunbench.release.sealed import _DOOR, Contents, Int64s, Release, read_payload
 
 log = logging.getLogger(__name__)
 
@@ -43,31 +43,6 @@ COST_MOST = 10**12
 """A cost above this is no cost of a run (it would be 30 years, say) and is left out."""
 
 
-def let_out(
-    policy: ReleasePolicy, request: Request, answer: Answer, received_adapter: Adapter | None, ledger: Ledger
-) -> Release:
-    """The one way out of a site: review, then a ledger line on disk, then the Release.
-
-    Where the ledger cannot be read or the line not written nothing leaves: the reply is `refuse(Code.INTERNAL)`.
-    """
-    try:
-        past = Past.of(ledger.entries(), request.spec.digest)
-        release = review(policy, request, answer, received_adapter, past)
-        ledger.enter(release, request, policy)
-    except Exception as error:
-        _log("no ledger line, so nothing leaves", error)
-        return refuse(Code.INTERNAL, request)
-    return release
-
-
-def admit(policy: ReleasePolicy, request: Request, ledger: Ledger) -> Code:
-    """What a site asks before it works: OK unless the policy's hours or runs of a year already say no to everything.
-
-    `let_out` asks again. Raises OSError where the ledger cannot be read.
-    """
-    return Past.of(ledger.entries(), request.spec.digest).run_code(policy)
-
-
 def refuse(code: Code, request: Request | None = None, ledger: Ledger | None = None) -> Release:
     """Zeros and one code for everything: what the outermost guard sends instead of an exception.
 
@@ -84,7 +59,7 @@ def refuse(code: Code, request: Request | None = None, ledger: Ledger | None = N
         try:
             ledger.enter(release, request, None)
         except Exception as error:
-            _log("no ledger line for a refusal", error)
+            log_place("no ledger line for a refusal", error)
     return release
 
 
@@ -103,7 +78,7 @@ def review(
     try:
         return _review(policy.checked(), request, answer, received_adapter, past or Past())
     except Exception as error:
-        _log("the door refused everything", error)
+        log_place("the door refused everything", error)
         return refuse(Code.INTERNAL, request)
 
 
@@ -132,6 +107,29 @@ def _review(
     left = Code.OK in codes or adapter is not None
     cost = _rounded(answer.cost, hidden=Code.TOO_FEW_EXAMPLES in (*codes, adapter_code)) if left else Cost()
     return Release(_DOOR, Contents(values, codes, cost, Code.OK, adapter_code, adapter or {}))
+
+
+def readmit(
+    policy: ReleasePolicy, request: Request, data: bytes, received_adapter: Adapter | None, past: Past
+) -> Release:
+    """A release that was reviewed before, held, and approved by a person: the same bytes, or a refusal of everything.
+
+    What can have changed since is asked again: hours, runs of the year, what other runs got, the weights' layout.
+    """
+    try:
+        (status, values, codes, cost), adapter = read_payload(data)
+        rows = unpack(request, values, codes, cost)
+        slots = zip(request.slots(), rows, strict=True)
+        verdicts = [past.code(policy, slot, row[0]) for slot, (_, code, row) in slots if code is Code.OK]
+        verdicts += [past.run_code(policy), update_code(received_adapter, adapter) if adapter else Code.OK]
+        if (code := _first_no(iter(verdicts))) is not Code.OK:
+            return refuse(code, request)
+        stated = [code for _, code, _ in rows]
+        contents = Contents(values.tolist(), stated, unpack_cost(cost), *unpack_status(status), adapter)
+        return Release(_DOOR, contents)
+    except Exception as error:
+        log_place("an approved release is not readable", error)
+        return refuse(Code.INTERNAL, request)
 
 
 def _slot_verdicts(
@@ -260,11 +258,11 @@ def _slots(request: Request | None) -> Sequence[Slot]:
     try:
         return () if request is None else request.slots()
     except Exception as error:
-        _log("the request has no layout", error)
+        log_place("the request has no layout", error)
         return ()
 
 
-def _log(what: str, error: BaseException) -> None:
+def log_place(what: str, error: BaseException) -> None:
     """The place of a failure, never its message: an exception's text and even its class can quote an example."""
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:

@@ -6,6 +6,7 @@ No string made at a site fits in it. Only `review.py` holds the seal that makes 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any, NoReturn, final
@@ -157,3 +158,34 @@ def _view(data: bytes) -> Int64s:
 def _frozen(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """The same numbers over bytes of their own: no base array, no subclass, no way to write."""
     return np.frombuffer(array.astype("<f4").tobytes(), dtype="<f4").reshape(array.shape)
+
+
+def read_payload(data: bytes) -> tuple[tuple[Int64s, Int64s, Int64s, Int64s], dict[str, npt.NDArray[np.float32]]]:
+    """The vectors (status, values, codes, cost) and the adapter that `payload` wrote.
+
+    Raises:
+        ValueError: not the bytes that `payload` writes, to the last one.
+    """
+    rest = memoryview(data)
+
+    def take(count: int) -> bytes:
+        nonlocal rest
+        if not 0 <= count <= len(rest):
+            raise ValueError("a payload is cut short")
+        taken, rest = bytes(rest[:count]), rest[count:]
+        return taken
+
+    def numbers(count: int) -> list[int]:
+        return [int(entry) for entry in _view(take(8 * count))]
+
+    if take(len(MAGIC)) != MAGIC:
+        raise ValueError("not a release's payload")
+    status, values, codes, cost = (_view(take(8 * numbers(1)[0])) for _ in range(4))
+    adapter: dict[str, npt.NDArray[np.float32]] = {}
+    for _ in range(numbers(1)[0]):
+        name = take(numbers(1)[0]).decode()
+        shape = numbers(numbers(1)[0])
+        adapter[name] = np.frombuffer(take(4 * math.prod(shape)), dtype="<f4").reshape(shape)
+    if rest or payload((status, values, codes, cost), adapter) != data:
+        raise ValueError("a payload has more than its own bytes")
+    return (status, values, codes, cost), adapter

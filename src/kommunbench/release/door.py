@@ -1,0 +1,69 @@
+"""The one way out of a site: review, approval where the policy asks for it, a ledger line on disk, then the Release."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kommunbench.core.model import Adapter
+from kommunbench.core.spec import Answer, Code, Request
+from kommunbench.release.approval import Approvals
+from kommunbench.release.ledger import Ledger
+from kommunbench.release.past import Past
+from kommunbench.release.policy import ReleasePolicy
+from kommunbench.release.review import log_place, readmit, refuse, review
+from kommunbench.release.sealed import Release
+
+
+def let_out(
+    policy: ReleasePolicy, request: Request, answer: Answer, received_adapter: Adapter | None, ledger: Ledger
+) -> Release:
+    """What leaves as the reply to `request`, with its line in the ledger already on disk.
+
+    Where the policy wants a person's yes, the bytes are kept (`Approvals`) and PENDING is answered at once: for the
+    whole reply with `results: approve`, for the weights alone with `adapters: approve`. The same request again, once
+    they are approved, lets out those very bytes. Where the ledger or what waits cannot be read or written nothing
+    leaves: the reply is `refuse(Code.INTERNAL)`.
+    """
+    if type(policy) is not ReleasePolicy:
+        return refuse(Code.POLICY_MISSING, request, ledger)
+    try:
+        past = Past.of(ledger.entries(), request.spec.digest)
+        approvals = Approvals(ledger)
+        decided = approvals.decided(request, policy)
+        approved = decided is not None and decided.decision == "approved"
+        if decided is not None and approved:
+            release = readmit(policy, request, approvals.bytes_of(decided), received_adapter, past)
+        else:
+            release = review(policy, request, answer, received_adapter, past)
+        if not approved and _awaits(policy, release):
+            if decided is None:
+                approvals.hold(release, request, policy)
+            release = _without(policy, request, answer, past, denied=decided is not None)
+        ledger.enter(release, request, policy, decided.by if decided is not None and approved else "")
+    except Exception as error:
+        log_place("no ledger line, so nothing leaves", error)
+        return refuse(Code.INTERNAL, request)
+    return release
+
+
+def _awaits(policy: ReleasePolicy, release: Release) -> bool:
+    """Whether a person must see what is in `release` first."""
+    numbers = policy.results == "approve" and bool((release.codes == Code.OK).any())
+    weights = "approve" in (policy.results, policy.adapters) and bool(release.adapter)
+    return numbers or weights
+
+
+def _without(policy: ReleasePolicy, request: Request, answer: Answer, past: Past, denied: bool) -> Release:
+    """What leaves while something waits, or when a person has said no: everything that needs no approval."""
+    if policy.results == "approve":
+        return refuse(Code.METRIC_NOT_ALLOWED if denied else Code.PENDING, request)
+    code = Code.ADAPTER_DENIED if denied else Code.PENDING
+    return review(policy, request, replace(answer, adapter=None, adapter_code=code), None, past)
+
+
+def admit(policy: ReleasePolicy, request: Request, ledger: Ledger) -> Code:
+    """What a site asks before it works: OK unless the policy's hours or runs of a year already say no to everything.
+
+    `let_out` asks again. Raises OSError where the ledger cannot be read.
+    """
+    return Past.of(ledger.entries(), request.spec.digest).run_code(policy)

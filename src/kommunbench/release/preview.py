@@ -1,0 +1,112 @@
+"""The exact bytes of a release as a page that a person can read before saying yes, in Swedish and English.
+
+The page is made from the bytes and the request alone. Every number in the bytes is on it, but for trained weights,
+which are shown by name, size, range and their share of the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+
+from kommunbench.core.digests import digest_bytes
+from kommunbench.core.metric import Metric
+from kommunbench.core.registry import find
+from kommunbench.core.spec import Cell, Code, Request
+from kommunbench.release.review import unpack, unpack_cost, unpack_status
+from kommunbench.release.sealed import read_payload
+
+Language = Literal["sv", "en"]
+
+WORDS = {
+    "title": ("Det här lämnar platsen om ni godkänner det", "This leaves the site if you approve it"),
+    "digest": ("Kontrollsumma (SHA-256)", "Digest (SHA-256)"),
+    "bytes": ("Storlek i byte", "Size in bytes"),
+    "run": ("Uppdrag", "Run"),
+    "asked": ("Frågan", "The request"),
+    "code": ("Svaret som helhet", "The reply as a whole"),
+    "numbers": ("Tal som lämnar platsen", "Numbers that leave the site"),
+    "held": ("Det som hålls inne (nollor och en kod)", "What is held back (zeros and a code)"),
+    "cost": ("Åtgång, avrundad", "Cost, rounded"),
+    "weights": ("Tränade vikter", "Trained weights"),
+    "none": ("Inga.", "None."),
+    "end": (
+        "Bytena innehåller inget mer än det som står här. Ingen text ur något exempel finns bland dem.",
+        "The bytes hold nothing but what is shown here. No text of any example is among them.",
+    ),
+    "memory": (
+        "Vikter kan minnas text. De visas inte tal för tal.",
+        "Weights can remember text. They are not shown number by number.",
+    ),
+}
+
+
+def preview_page(request: Request, data: bytes, language: Language) -> str:
+    """A Markdown page about the bytes `data` (`Release.payload()`) that answer `request`.
+
+    Raises:
+        ValueError: not a release's bytes.
+        FederationError: not an answer to `request`.
+    """
+    (status, values, codes, cost), adapter = read_payload(data)
+    rows = unpack(request, values, codes, cost)
+    whole, weights = unpack_status(status)
+
+    def say(word: str) -> str:
+        return WORDS[word][language == "en"]
+
+    lines = [
+        f"# {say('title')}",
+        "",
+        f"- {say('digest')}: `{digest_bytes(data)}`",
+        f"- {say('bytes')}: {len(data)}",
+        f"- {say('run')}: {_plain(request.spec.run)}",
+        f"- {say('asked')}: {request.action}, {request.round}, `{request.digest}`",
+        f"- {say('code')}: {whole.name}",
+        "",
+        f"## {say('numbers')}",
+        "",
+        *([_row(key, row) for key, code, row in rows if code is Code.OK] or [say("none")]),
+        "",
+        f"## {say('held')}",
+        "",
+        *([f"- {_name(key)}: {code.name}" for key, code, _ in rows if code is not Code.OK] or [say("none")]),
+        "",
+        f"## {say('cost')}",
+        "",
+        f"- {unpack_cost(cost)}",
+        "",
+        f"## {say('weights')} ({weights.name})",
+        "",
+        *(list(_weights(adapter)) or [say("none")]),
+        *(["", say("memory")] if adapter else []),
+        "",
+        say("end"),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(key: Sequence[object], row: Sequence[int]) -> str:
+    """One slot's numbers, each by its name."""
+    names: Sequence[str] = ("n", "sum u", "sum u^2")
+    if len(key) == 2:
+        metric: Metric = find("metrics", str(key[1]))
+        names = metric.names
+    return f"- {_name(key)}: " + ", ".join(f"{name}={number}" for name, number in zip(names, row, strict=True))
+
+
+def _name(key: Sequence[object]) -> str:
+    parts = [" ".join(map(str, part)) if isinstance(part, Cell) else str(part) for part in key]
+    return _plain(" | ".join(parts))
+
+
+def _weights(adapter: dict[str, np.ndarray]) -> Iterator[str]:
+    for name, array in adapter.items():
+        yield f"- {_plain(name)}: {array.shape}, {array.min():.6g} .. {array.max():.6g}, {array.nbytes}"
+
+
+def _plain(text: str) -> str:
+    """A name that the coordinator sent, on one line, without anything that Markdown or a terminal would act on."""
+    return "".join(letter if letter.isalnum() or letter in " .,:+-_/|=^" else "?" for letter in text)

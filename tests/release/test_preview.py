@@ -1,0 +1,71 @@
+"""The page says all that the bytes say."""
+
+from __future__ import annotations
+
+import re
+
+import doorway as d
+import pytest
+
+from kommunbench.core.errors import FederationError
+from kommunbench.core.spec import Cost
+from kommunbench.release import preview_page, refuse, review
+from kommunbench.release.past import Past
+
+
+def page(request, answer=None, policy=None, language="en", **kwargs):
+    answer = answer or d.make_answer(request)
+    release = review(policy or d.make_policy(), request, answer, d.weights() if request.train else None, **kwargs)
+    return preview_page(request, release.payload(), language), release
+
+
+@pytest.mark.parametrize("language", ["sv", "en"])
+def test_every_number_is_on_the_page(language):
+    """Each slot has a number of its own, found again by name."""
+    request = d.make_request(cells=d.CELLS[:1])
+    answer = d.make_answer(request)
+    answer.values = {slot.key: d.row(slot, n) for n, slot in enumerate(request.slots(), start=41)}
+    text, release = page(request, answer, language=language)
+    for slot in request.slots():
+        numbers = ", ".join(f"{name}={n}" for name, n in zip(slot.metric.names, answer.values[slot.key], strict=True))
+        assert f"| {slot.key[1]}: {numbers}\n" in text
+    for number in (*release.values.tolist(), *release.cost.tolist()):
+        assert re.search(rf"={number}\b", text)
+    assert release.digest in text
+    assert str(len(release.payload())) in text
+
+
+def test_what_is_held_back_is_on_the_page():
+    request = d.make_request(cells=d.CELLS[:1])
+    text, _ = page(request, d.make_answer(request, 3))
+    assert text.count("TOO_FEW_EXAMPLES") == len(request.slots())
+    assert str(Cost()) in text
+
+
+def test_weights_are_shown_by_name_size_and_range():
+    request = d.train_request()
+    text, _ = page(request, d.trained(request), d.make_policy(training="allow", adapters="allow"))
+    assert "- layer.0.lora_A: (2, 3), 1 .. 1, 24\n" in text
+    assert "Weights can remember text" in text
+
+
+def test_closing_sums_are_on_the_page():
+    request = d.close_request()
+    past = Past(here={"guideline_qa/test/abstention": frozenset({d.N})})
+    text, _ = page(request, past=past)
+    assert text.count(f"n={d.N}, sum u={d.N}, sum u^2={4 * d.N}") == len(request.slots())
+
+
+def test_names_that_the_coordinator_sent_cannot_dress_the_page_up():
+    request = d.make_request(spec=d.make_spec(run="a\n# Godkänd\n<b>|\x1b[31m[x](y)"))
+    text, _ = page(request)
+    assert "\n# Godkänd" not in text
+    assert not set("<>\x1b") & set(text)
+
+
+def test_bytes_of_another_request_have_no_page():
+    other = refuse(d.Code.PENDING, d.close_request()).payload()
+    with pytest.raises(FederationError):
+        preview_page(d.make_request(), other, "sv")
+    with pytest.raises(ValueError, match="payload"):
+        preview_page(d.make_request(), other + b"Anna", "sv")
