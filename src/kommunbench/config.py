@@ -93,6 +93,7 @@ class Settings(_Frozen):
     privacy: PrivacySettings
     tracking: TrackingSettings
     trained_model: str
+    stages: tuple[Literal["base", "federated", "local", "central"], ...] = ("base", "federated")
     rounds: int = Field(ge=1, le=1000)
     evaluate_every: int = Field(ge=1)
     max_examples: int = Field(ge=0)
@@ -165,7 +166,10 @@ def _disagreements(settings: Settings) -> list[Fault]:
         if card is None:
             do = f"{did_you_mean(settings.trained_model, tuple(settings.models))}; or strategy=none to train nothing"
             faults.append(Fault(f"{settings.trained_model!r} is not among the models of the run", "trained_model", do))
-        elif not card.trainable:
+        if "central" in settings.stages and not isinstance(settings.federation, SyntheticFederation):
+            do = "leave `central` out; federated against local-only needs no pooling"
+            faults.append(Fault("`central` pools every site's text, which only synthetic data allows", "stages", do))
+        if card is not None and not card.trainable:
             faults.append(
                 Fault(f"{card.name} cannot be trained", "trained_model", "strategy=none evaluates it as it is")
             )

@@ -16,7 +16,8 @@ from kommunbench.core.digests import digest
 from kommunbench.core.errors import ConfigError, Fault, FederationError
 from kommunbench.core.folders import overlay
 from kommunbench.core.registry import did_you_mean
-from kommunbench.core.spec import ModelRef, PromptRef, RunSpec, TaskRef
+from kommunbench.core.spec import CENTRAL, ModelRef, PromptRef, RunSpec, TaskRef
+from kommunbench.federation.engines import open_engine
 from kommunbench.federation.plan import Plan, pairs_to_compare
 from kommunbench.models.open import card_digest
 from kommunbench.report.record import RosterSite, RunInfo
@@ -29,6 +30,7 @@ def make_plan(settings: Settings) -> Plan:
     Raises:
         ConfigError, TaskError, ModelError: what cannot be run.
     """
+    open_engine(settings.engine.name)
     for task in settings.tasks.values():
         task.primary_measure()
     roster = make_roster(settings)
@@ -93,6 +95,7 @@ def make_spec(settings: Settings) -> RunSpec:
         train=train if settings.trains else None,
         trained_model=settings.trained_model if settings.trains else "",
         rounds=settings.rounds if settings.trains else 0,
+        stages=settings.stages,
         batch_size=settings.batch_size,
     )
 
@@ -127,7 +130,7 @@ def make_sites(settings: Settings) -> list[SiteSettings]:
     """Each site's own settings in a simulation, its folder made and its policy written where it has none of its own."""
     federation, run = settings.federation, settings.folder.resolve()
     sites = []
-    for site in make_roster(settings):
+    for site in (*make_roster(settings), *_central(settings)):
         home = run / "sites" / site.name
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         policy = home / "site.yaml"
@@ -145,7 +148,11 @@ def make_sites(settings: Settings) -> list[SiteSettings]:
         if isinstance(federation, SyntheticFederation):
             source = {
                 "source": "synthetic",
-                "organisation": federation.sites[site.name].model_dump_json(),
+                "organisations": tuple(
+                    organisation.model_dump_json()
+                    for name, organisation in federation.sites.items()
+                    if name == site.name or (site.name == CENTRAL and organisation.trains)
+                ),
                 "recipe": settings.synthetic.model_dump_json(),
                 "data_seed": settings.seed,
             }
@@ -153,6 +160,12 @@ def make_sites(settings: Settings) -> list[SiteSettings]:
             source = {"source": "folder", "data": (federation.path / site.name).resolve()}
         sites.append(common.model_copy(update=source))
     return sites
+
+
+def _central(settings: Settings) -> tuple[RosterSite, ...]:
+    """The node that trains on everybody's synthetic data, where the run compares with it."""
+    wanted = settings.trains and "central" in settings.stages
+    return (RosterSite(name=CENTRAL, title=CENTRAL),) if wanted else ()
 
 
 def node_config(site: SiteSettings) -> dict[str, str]:

@@ -31,4 +31,6 @@ def write(
         raise ConfigError(Fault(f"{settings.federation.name} is not synthetic", "federation", "federation=pilot"))
     for file in write_federation(settings.federation.sites.values(), folder, settings.seed, settings.synthetic):
         console.print(f"{file.path}  {file.rows} rows", highlight=False, soft_wrap=True)
-    console.print(f"Syntetiska data. Run on it: kommunbench run federation=folder federation.path={folder}", soft_wrap=True)
+    console.print(
+        f"Syntetiska data. Run on it: kommunbench run federation=folder federation.path={folder}", soft_wrap=True
+    )

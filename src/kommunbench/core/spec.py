@@ -59,6 +59,10 @@ class PromptRef(_Frozen):
     shots: int = Field(0, ge=0, le=16)
 
 
+CENTRAL = "central"
+"""The node that trains on everybody's synthetic data at once: what federation is held against, never a real site."""
+
+
 class RunSpec(_Frozen):
     """One run, as every site sees it."""
 
@@ -72,6 +76,7 @@ class RunSpec(_Frozen):
     train: TrainSettings | None = None
     trained_model: str = ""
     rounds: int = Field(0, ge=0)
+    stages: tuple[Stage, ...] = ("base", "federated")
     replicates: int = Field(1, ge=1, le=20, description="train so many times, with seeds seed, seed + 1, ...")
     batch_size: int = Field(32, ge=1)
     privacy: Literal["plain"] = "plain"
@@ -97,7 +102,7 @@ class Cell(NamedTuple):
     split: Split
     seed: int = 0
     origin: str = ""
-    """For stage `local`: the site whose adapter it is."""
+    """For stages `local` and `central`: where the adapter was trained."""
 
 
 class Pair(NamedTuple):
@@ -123,6 +128,7 @@ class Request(_Frozen):
     Args:
         action: `work` evaluates `cells` and, with `train`, trains from the adapter that came along; `close` answers
             `totals` and `pairs` with sums of linearised scores and their squares.
+        epochs: passes over the train split in place of the specification's; 0: the specification's.
         seed: of this replicate's training.
     """
 
@@ -131,6 +137,7 @@ class Request(_Frozen):
     round: int = Field(0, ge=0)
     cells: tuple[Cell, ...] = ()
     train: bool = False
+    epochs: float = Field(0, ge=0, le=10_000)
     seed: int = 0
     totals: tuple[Total, ...] = ()
     pairs: tuple[Pair, ...] = ()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors.numpy import load, save
@@ -63,16 +64,16 @@ class Checkpoints:
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / f"{site}.safetensors", save(dict(update.adapter), {"examples": str(update.examples)}))
 
-    def load_updates(self, moment: str, roster: list[str]) -> list[Update]:
-        """Adapters received in `moment`, in the roster's order."""
-        updates = []
-        for site in roster:
+    def load_updates(self, moment: str, sites: Sequence[str]) -> dict[str, Update]:
+        """Adapters received in `moment` by site, in the order of `sites`."""
+        updates = {}
+        for site in sites:
             path = self._folder / moment / "updates" / f"{site}.safetensors"
             if path.is_file():
                 content = path.read_bytes()
                 length = int.from_bytes(content[:8], "little")
                 header = json.loads(content[8 : 8 + length])
-                updates.append(Update(load(content), int(header["__metadata__"]["examples"])))
+                updates[site] = Update(load(content), int(header["__metadata__"]["examples"]))
         return updates
 
     def drop_updates(self, moment: str) -> None:

@@ -30,8 +30,8 @@ def serve(message: Message, context: Context) -> Message:
         settings = SiteSettings.from_node_config(context.node_config)
         with logging_to(settings.home):
             try:
-                request, adapter = read_request(message)
-                release = answer_request(settings, request, adapter)
+                request, adapters = read_request(message)
+                release = answer_request(settings, request, adapters)
             except Exception as error:
                 log_failure("the request was not answered", error)
                 release = refuse(Code.INTERNAL if request else Code.BAD_REQUEST, request)

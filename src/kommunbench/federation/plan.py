@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import NamedTuple
 
@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kommunbench.core.model import ModelCard, StrategySettings
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Cell, Pair, RunSpec
+from kommunbench.core.spec import CENTRAL, Cell, Pair, RunSpec, Stage
 from kommunbench.core.task import Task
 from kommunbench.report.record import RunInfo
+
+ALONE = "alone"
 
 
 class Plan(BaseModel):
@@ -46,13 +48,12 @@ class Moment(NamedTuple):
     seed: int
     round: int
     cells: tuple[Cell, ...]
-    following: str
-    """The moment that starts from what is trained now; empty where nothing is."""
-
-    @property
-    def train(self) -> bool:
-        """Whether sites train in this moment."""
-        return bool(self.following)
+    following: str = ""
+    """The moment that starts from what is trained together now; empty where nothing is."""
+    alone: tuple[Stage, ...] = ()
+    """Stages whose sites train from the first adapter on their own, as long as the federation did in all its rounds."""
+    tests: str = ""
+    """The moment whose adapters, each trained alone, are evaluated now."""
 
 
 def schedule(spec: RunSpec, evaluate_every: int = 1) -> Iterator[Moment]:
@@ -70,6 +71,9 @@ def schedule(spec: RunSpec, evaluate_every: int = 1) -> Iterator[Moment]:
                 cells = ()
             following = f"{prefix}round-{number + 1:03}" if number < rounds else ""
             yield Moment(f"{prefix}round-{number:03}", seed, number, cells, following)
+        if alone := tuple(stage for stage in spec.stages if stage in ("local", "central") and spec.train):
+            yield Moment(f"{prefix}{ALONE}", seed, 0, (), alone=alone)
+            yield Moment(f"{prefix}{ALONE}-tested", seed, rounds, (), tests=f"{prefix}{ALONE}")
 
 
 def base_cells(spec: RunSpec) -> tuple[Cell, ...]:
@@ -89,6 +93,15 @@ def federated_cells(spec: RunSpec, number: int, seed: int) -> tuple[Cell, ...]:
         Cell(task.name, spec.trained_model, prompt.name, "federated", number, "test", seed)
         for task in spec.tasks
         for prompt in spec.prompts
+    )
+
+
+def alone_cells(spec: RunSpec, seed: int, origins: Iterable[str]) -> tuple[Cell, ...]:
+    """The trained model with each adapter that was trained in one place."""
+    return tuple(
+        cell._replace(stage="central" if origin == CENTRAL else "local", origin=origin)
+        for origin in origins
+        for cell in federated_cells(spec, spec.rounds, seed)
     )
 
 

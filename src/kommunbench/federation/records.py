@@ -1,7 +1,7 @@
 """Every key on the wire, in one place: what a request and a reply look like as Flower records.
 
     request   ConfigRecord "request": json     core.spec.Request, one string
-              ArrayRecord  "adapter":  float32 arrays by parameter name, when there is one
+              ArrayRecord  "adapter":  float32 arrays by parameter name; "adapter.<site>" for one trained there alone
     reply     ArrayRecord  "release":  status, values, codes, cost: int64 vectors
               ArrayRecord  "adapter":  float32 arrays under the names that were sent
 
@@ -10,6 +10,7 @@ Only a `Release` can be made into a reply, and only release/ makes one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -36,15 +37,15 @@ def from_arrays(record: ArrayRecord) -> dict[str, np.ndarray]:
     return {name: array.numpy() for name, array in record.items()}
 
 
-def write_request(request: Request, adapter: Adapter | None) -> RecordDict:
-    """A request's content."""
+def write_request(request: Request, adapters: Mapping[str, Adapter]) -> RecordDict:
+    """A request's content. `adapters` by where they were trained; the federation's own has an empty name."""
     records = RecordDict({REQUEST: ConfigRecord({"json": request.model_dump_json()})})
-    if adapter is not None:
-        records[ADAPTER] = to_arrays(adapter)
+    for origin, adapter in adapters.items():
+        records[f"{ADAPTER}.{origin}" if origin else ADAPTER] = to_arrays(adapter)
     return records
 
 
-def read_request(message: Message) -> tuple[Request, Adapter | None]:
+def read_request(message: Message) -> tuple[Request, dict[str, Adapter]]:
     """What a message asks for.
 
     Raises:
@@ -53,8 +54,11 @@ def read_request(message: Message) -> tuple[Request, Adapter | None]:
     try:
         content = message.content
         request = Request.model_validate_json(str(content.config_records[REQUEST]["json"]))
-        arrays = content.array_records.get(ADAPTER)
-        return request, None if arrays is None else from_arrays(arrays)
+        arrays: dict[str, Adapter] = {
+            name.removeprefix(ADAPTER).removeprefix("."): from_arrays(record)
+            for name, record in content.array_records.items()
+        }
+        return request, arrays
     except (KeyError, ValueError, ValidationError):
         raise FederationError(Fault("the message is no request of this version of kommunbench")) from None
 

@@ -8,7 +8,8 @@ so that a run which was stopped at any point goes on from there and ends the sam
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from flwr.app import Message
@@ -18,9 +19,9 @@ from flwr.serverapp import Grid
 from kommunbench.core.errors import Fault, FederationError, ModelError
 from kommunbench.core.metric import Tally, add
 from kommunbench.core.model import Adapter, Trainable
-from kommunbench.core.spec import Cell, Code, Request, Total
+from kommunbench.core.spec import CENTRAL, Cell, Code, Request, Total
 from kommunbench.federation.checkpoints import Checkpoints
-from kommunbench.federation.plan import Moment, Plan, schedule
+from kommunbench.federation.plan import Moment, Plan, alone_cells, schedule
 from kommunbench.federation.progress import Events
 from kommunbench.federation.records import read_reply, write_request
 from kommunbench.federation.strategies import Aggregator, Update
@@ -41,8 +42,9 @@ class Rounds:
         self.checkpoints = Checkpoints(self.folder.path)
         self.events = Events(self.folder.path)
         self.roster = [site.name for site in plan.info.roster]
-        self.trains = {site.name for site in plan.info.roster if site.trains}
+        self.trains = {CENTRAL, *(site.name for site in plan.info.roster if site.trains)}
         self.nodes: dict[str, int] = {}
+        self.central: int | None = None
         self.busy_ms: dict[str, int] = {}
 
     def run(self) -> None:
@@ -52,16 +54,27 @@ class Rounds:
             FederationError: fewer sites than the quorum; the run can be resumed.
         """
         moments = list(schedule(self.spec, self.plan.evaluate_every))
-        self.events.say("start", moments=[moment.name for moment in moments] + [CLOSE], sites=self.roster)
+        self.events.say("start", moments=[*(moment.name for moment in moments), CLOSE], sites=self.roster)
         self.find_sites()
-        seed, aggregator, adapter = None, None, None
-        for moment in moments:
-            if moment.seed != seed:
-                seed, adapter = moment.seed, self.first_adapter(moment)
-                aggregator = Aggregator(self.plan.strategy, self.grid) if adapter is not None else None
-            adapter = self.one_moment(moment, adapter, aggregator)
+        for seed, replicate in groupby(moments, key=lambda moment: moment.seed):
+            self.one_replicate(seed, list(replicate))
         self.close()
         self.events.say("end")
+
+    def one_replicate(self, seed: int, moments: Sequence[Moment]) -> None:
+        """All moments with one seed; the first seed's adapter is the run's."""
+        first = self.first_adapter(moments[0])
+        aggregator = Aggregator(self.plan.strategy, self.grid) if first is not None else None
+        adapter = first
+        for moment in moments:
+            if moment.alone and first is not None:
+                self.train_alone(moment, first)
+            elif moment.tests:
+                self.test_alone(moment)
+            else:
+                adapter = self.one_moment(moment, adapter, aggregator)
+        if adapter is not None and seed == self.spec.seed:
+            self.save_adapter(adapter)
 
     def find_sites(self) -> None:
         """Wait until the whole roster is online, at most `join_s`; go on with a quorum."""
@@ -69,6 +82,7 @@ class Rounds:
         while True:
             online = {node.name: node.node_id for node in self.grid.get_nodes()}
             self.nodes = {name: online[name] for name in self.roster if name in online}
+            self.central = online.get(CENTRAL)
             if len(self.nodes) == len(self.roster) or time.monotonic() >= end:
                 break
             time.sleep(0.5)
@@ -91,44 +105,79 @@ class Rounds:
             return None
         if found := self.checkpoints.load(moment.name):
             return found[0]
-        model = open_model(self.plan.card)
-        if not isinstance(model, Trainable):
-            raise ModelError(Fault(f"{self.plan.card.name} cannot be trained", "trained_model"))
-        adapter = model.new_adapter(self.spec.train, moment.seed)
+        adapter = self.model().new_adapter(self.spec.train, moment.seed)
         self.checkpoints.save(moment.name, adapter, {})
         return adapter
 
+    def model(self) -> Trainable:
+        """The trained model on the coordinator's own machine, for its adapter's layout."""
+        if self.plan.card is None:
+            raise ModelError(Fault("no model to train", "trained_model"))
+        model = open_model(self.plan.card)
+        if not isinstance(model, Trainable):
+            raise ModelError(Fault(f"{self.plan.card.name} cannot be trained", "trained_model"))
+        return model
+
+    def save_adapter(self, adapter: Adapter) -> None:
+        """Write the run's adapter/ as PEFT reads it."""
+        folder = self.folder.path / "adapter"
+        if self.spec.train is not None and not folder.is_dir():
+            self.model().save_adapter(adapter, self.spec.train, folder)
+
     def one_moment(self, moment: Moment, adapter: Adapter | None, aggregator: Aggregator | None) -> Adapter | None:
         """Ask every site that has not answered this moment yet; give the adapter that the next one starts from."""
-        done = self.checkpoints.load(moment.following) if moment.train else None
+        done = self.checkpoints.load(moment.following) if moment.following else None
         request = Request(
             spec=self.spec,
             round=moment.round,
             cells=moment.cells,
-            train=moment.train and done is None,
+            train=bool(moment.following) and done is None,
             seed=moment.seed,
         )
         if moment.cells or request.train:
-            self.exchange(moment.name, request, adapter)
-        if not moment.train or adapter is None or aggregator is None:
+            self.exchange(moment.name, request, {} if adapter is None else {"": adapter})
+        if not moment.following or adapter is None or aggregator is None:
             return adapter
         if done is not None:
             aggregator.restore(done[1], done[0])
             return done[0]
         updates = self.checkpoints.load_updates(moment.name, self.roster)
         self.need_quorum(len(updates), "trained")
-        adapter = aggregator.aggregate(moment.round + 1, adapter, updates)
+        adapter = aggregator.aggregate(moment.round + 1, adapter, list(updates.values()))
         self.checkpoints.save(moment.following, adapter, aggregator.state())
         self.checkpoints.drop_updates(moment.name)
         return adapter
 
-    def exchange(self, name: str, request: Request, adapter: Adapter | None) -> None:
+    def train_alone(self, moment: Moment, first: Adapter) -> None:
+        """Let each site train on its own, and the central node on everybody's synthetic data, as long as together."""
+        epochs = (self.spec.train.epochs if self.spec.train else 0) * self.spec.rounds
+        request = Request(spec=self.spec, round=moment.round, train=True, epochs=epochs, seed=moment.seed)
+        nodes = {name: node for name, node in self.nodes.items() if name in self.trains and "local" in moment.alone}
+        if "central" in moment.alone and self.central is not None:
+            nodes = {CENTRAL: self.central, **nodes}  # first: it has the most to do
+        self.exchange(moment.name, request, {"": first}, nodes)
+
+    def test_alone(self, moment: Moment) -> None:
+        """Evaluate every adapter that was trained alone at every site."""
+        updates = self.checkpoints.load_updates(moment.tests, [CENTRAL, *self.roster])
+        request = Request(
+            spec=self.spec,
+            round=moment.round,
+            cells=alone_cells(self.spec, moment.seed, updates),
+            seed=moment.seed,
+        )
+        self.exchange(moment.name, request, {origin: update.adapter for origin, update in updates.items()})
+
+    def exchange(
+        self, name: str, request: Request, adapters: Mapping[str, Adapter], nodes: Mapping[str, int] | None = None
+    ) -> None:
         """Send `request` to every site that owes an answer to moment `name`; keep what comes until the deadline."""
+        nodes = self.nodes if nodes is None else nodes
         answered = {received.site for received in self.folder.received(name) if received.status in ("ok", "refused")}
-        asked = [site for site in self.nodes if site not in answered]
+        asked = [site for site in nodes if site not in answered]
         asked.sort(key=lambda site: -self.busy_ms.get(site, 0))  # the slowest first, so that no worker idles at the end
         self.events.say("moment", name=name, sites=asked, kept=sorted(answered))
-        messages = {site: self.message(site, request, adapter) for site in asked}
+        messages = {site: self.message(site, nodes[site], request, adapters) for site in asked}
         sizes = {site: message_to_proto(message).ByteSize() for site, message in messages.items()}
         started = time.monotonic()
         waiting = dict(zip(self.grid.push_messages(messages.values()), asked, strict=True))
@@ -136,18 +185,19 @@ class Rounds:
             for message in self.grid.pull_messages(list(waiting)):
                 site = waiting.pop(message.metadata.reply_to_message_id)
                 seconds = time.monotonic() - started
-                received = self.receive(site, name, request, adapter, message)
+                received = self.receive(site, name, request, adapters.get(""), message)
                 self.keep(received.model_copy(update={"seconds": round(seconds, 3), "bytes_in": sizes[site]}))
             time.sleep(POLL_S)
-        late = [*waiting.values(), *(site for site in self.roster if site not in self.nodes and site not in answered)]
+        away = (site for site in self.roster if site not in self.nodes and site not in answered)
+        late = [*waiting.values(), *(away if nodes is self.nodes else ())]
         for site in late:
             self.keep(Received(site=site, moment=name, status="missing"))
 
-    def message(self, site: str, request: Request, adapter: Adapter | None) -> Message:
+    def message(self, site: str, node_id: int, request: Request, adapters: Mapping[str, Adapter]) -> Message:
         """The message to one site; a site that never trains is asked to evaluate only."""
         own = request if site in self.trains else request.model_copy(update={"train": False})
         kind = "query" if request.action == "close" else "train" if own.train else "evaluate"
-        return Message(write_request(own, adapter), self.nodes[site], kind, group_id=str(request.round))
+        return Message(write_request(own, adapters), node_id, kind, group_id=str(request.round))
 
     def receive(self, site: str, name: str, request: Request, sent: Adapter | None, message: Message) -> Received:
         """What a reply says, checked: a site's bytes are trusted no more than the network's."""
@@ -197,7 +247,7 @@ class Rounds:
         if self.checkpoints.closed_with() != request.digest:
             self.folder.forget(CLOSE)
             self.checkpoints.close_with(request.digest)
-        self.exchange(CLOSE, request, None)
+        self.exchange(CLOSE, request, {})
 
 
 def pooled(folder: RunFolder) -> Mapping[tuple[Cell, str], Tally]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
@@ -28,10 +28,12 @@ from kommunbench.site.settings import SiteSettings
 from kommunbench.site.sources import open_source
 
 log = logging.getLogger("kommunbench.site")
+FEDERATION = ""
+"""The name of the adapter that all train together, among those that come along."""
 
 
-def answer_request(settings: SiteSettings, request: Request, adapter: Adapter | None) -> Release:
-    """Everything that a site says to `request`, reviewed and in the ledger."""
+def answer_request(settings: SiteSettings, request: Request, adapters: Mapping[str, Adapter]) -> Release:
+    """Everything that a site says to `request`, reviewed and in the ledger. `adapters` by where they were trained."""
     ledger = Ledger(settings.ledger_path)
     if request.spec.kommunbench != __version__:
         return refuse(Code.VERSION_MISMATCH, request, ledger)
@@ -40,7 +42,7 @@ def answer_request(settings: SiteSettings, request: Request, adapter: Adapter | 
     except NoPolicyError as error:
         log.error("%s", error)
         return refuse(error.code, request, ledger)
-    return let_out(*Work(settings, policy, request, adapter).done(), adapter, ledger)
+    return let_out(*Work(settings, policy, request, adapters).done(), adapters.get(FEDERATION), ledger)
 
 
 class Work:
@@ -50,9 +52,9 @@ class Work:
     """
 
     def __init__(
-        self, settings: SiteSettings, policy: ReleasePolicy, request: Request, adapter: Adapter | None
+        self, settings: SiteSettings, policy: ReleasePolicy, request: Request, adapters: Mapping[str, Adapter]
     ) -> None:
-        self.settings, self.request, self.spec, self.adapter = settings, request, request.spec, adapter
+        self.settings, self.request, self.spec, self.adapters = settings, request, request.spec, adapters
         self.tasks = {ref.name: task for ref in self.spec.tasks if (task := self._task(ref.name))}
         self.cards = {ref.name: card for ref in self.spec.models if (card := self._card(ref.name))}
         digests = {name: digest for name, card in self.cards.items() if (digest := _digest_or_none(card))}
@@ -93,7 +95,7 @@ class Work:
                 return Code.NO_DATA
             shots = choose_shots(self.data.split(task, "train"), prompt.shots, self.spec.seed)
             decoding = Decoding(max_new_tokens=ref.max_new_tokens, stop=task.stop, batch_size=self.spec.batch_size)
-            model = self.model(cell.model, cell.stage != "base")
+            model = self.model(cell)
             result = evaluate(task, prompt, examples, shots, model, decoding)
         except DataError as error:
             log.error("%s", error)
@@ -134,8 +136,11 @@ class Work:
         self.answer.adapter_code = code
 
     def _train(self) -> Training | None:
-        if self.adapter is None or self.spec.train is None:
+        adapter, settings = self.adapters.get(FEDERATION), self.spec.train
+        if adapter is None or settings is None:
             raise ModelError("the request asks for training and brings no adapter to train")
+        if self.request.epochs:
+            settings = settings.model_copy(update={"epochs": self.request.epochs})
         prompt = self.spec.prompts[0]
         pairs = [
             (render(task, prompt, example, ()), example.references[0])
@@ -146,12 +151,12 @@ class Work:
         if not pairs:
             return None
         started = time.perf_counter()
-        model = self.model(self.spec.trained_model, adapted=True)
+        model = _model(self.cards[self.spec.trained_model], self.settings.threads)
         if not isinstance(model, Trainable):
             raise ModelError(f"{self.spec.trained_model} cannot be trained")
         name = f"{self.request.seed}:{self.request.round}:{self.settings.name}"
         seed = int.from_bytes(sha256(name.encode()).digest()[:4])
-        training = model.train(pairs, self.adapter, self.spec.train, seed)
+        training = model.train(pairs, adapter, settings, seed)
         self.answer.adapter = training.adapter
         self.cost = replace(
             self.cost,
@@ -174,11 +179,14 @@ class Work:
             return examples
         return sorted(examples, key=lambda example: sha256(example.id.encode()).digest())[:most]
 
-    def model(self, name: str, adapted: bool) -> Model:
-        """The model, with the adapter that came along or as its base."""
-        model = _model(self.cards[name], self.settings.threads)
+    def model(self, cell: Cell) -> Model:
+        """The cell's model: as its base, or with the adapter that came along for it."""
+        model = _model(self.cards[cell.model], self.settings.threads)
+        adapter = None if cell.stage == "base" else self.adapters.get(cell.origin)
+        if cell.stage != "base" and adapter is None:
+            raise ModelError(f"no adapter came along for {cell.model}, stage {cell.stage}")
         if isinstance(model, Trainable) and self.spec.train is not None:
-            model.load_adapter(self.adapter if adapted else None, self.spec.train)
+            model.load_adapter(adapter, self.spec.train)
         return model
 
     def _task(self, name: str) -> Task | None:

@@ -19,7 +19,7 @@ class SiteSettings(BaseModel):
         home: the site's own folder: `site.yaml` (its policy), the ledger, its log, what it keeps of a run.
         source: where its examples are: `folder` reads `data` as `<task>.jsonl|csv|parquet`; `synthetic` makes them.
         data: that folder, for `source=folder`.
-        organisation, recipe: what is made, as JSON, for `source=synthetic`.
+        organisations, recipe: what is made, as JSON, for `source=synthetic`; several make the central node's data.
         ledger: the ledger's file; by default in `home`.
         conf, tasks: folders with the site's own model cards and tasks, before the installed ones.
     """
@@ -29,7 +29,7 @@ class SiteSettings(BaseModel):
     home: Path
     source: Literal["folder", "synthetic"] = "folder"
     data: Path | None = None
-    organisation: str = ""
+    organisations: tuple[str, ...] = ()
     recipe: str = "{}"
     data_seed: int = 0
     ledger: Path | None = None

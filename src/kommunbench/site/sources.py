@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from kommunbench.core.errors import ConfigError, DataError, Fault
 from kommunbench.core.example import SPLITS
@@ -41,28 +43,38 @@ class FolderSource:
 
 @dataclass(frozen=True, slots=True)
 class SyntheticSource:
-    """An invented organisation's rows, made when they are asked for and checked as a file's would be."""
+    """Invented organisations' rows, made when they are asked for and checked as a file's would be.
 
-    organisation: Organisation
+    A site is one organisation. Several together are what a federation is measured against, for no real text can be
+    pooled; their rows' ids and groups then bear the organisation's name.
+    """
+
+    organisations: tuple[Organisation, ...]
     recipe: Recipe
     seed: int = 0
 
     @property
     def site(self) -> str:
-        """The organisation's name."""
-        return self.organisation.name
+        """The organisations' names."""
+        return "+".join(organisation.name for organisation in self.organisations)
 
     def read(self, task: Task) -> TaskData | None:
-        """The task's rows in all splits, or None where the organisation has none.
+        """The task's rows in all splits, or None where no organisation has any.
 
         Raises:
-            ConfigError: the organisation has rows of a task that nothing generates.
+            ConfigError: an organisation has rows of a task that nothing generates.
         """
-        if task.name not in self.organisation.sizes:
+        having = [organisation for organisation in self.organisations if task.name in organisation.sizes]
+        if not having:
             return None
-        generate = find("synthetic", task.name)
-        rows = chain.from_iterable(generate(self.organisation, split, self.seed, self.recipe) for split in SPLITS)
-        return from_rows(rows, task, self.site)
+        return from_rows(chain.from_iterable(self._rows(task.name, one) for one in having), task, self.site)
+
+    def _rows(self, task: str, organisation: Organisation) -> Iterator[dict[str, Any]]:
+        generate = find("synthetic", task)
+        for row in chain.from_iterable(generate(organisation, split, self.seed, self.recipe) for split in SPLITS):
+            if len(self.organisations) > 1:
+                row = row | {name: f"{organisation.name}/{row[name]}" for name in ("id", "group") if name in row}
+            yield row
 
 
 def open_source(settings: SiteSettings) -> Source:
@@ -73,13 +85,15 @@ def open_source(settings: SiteSettings) -> Source:
     """
     if settings.source == "synthetic":
         try:
-            organisation = Organisation.model_validate_json(settings.organisation)
+            organisations = tuple(Organisation.model_validate_json(one) for one in settings.organisations)
             recipe = Recipe.model_validate_json(settings.recipe)
         except ValueError:
             raise ConfigError(
                 Fault("organisation or recipe is not one", "site settings", "write both as JSON")
             ) from None
-        return SyntheticSource(organisation, recipe, settings.data_seed)
+        if not organisations:
+            raise ConfigError(Fault("no organisation to make text for", "site settings: organisations", "name one"))
+        return SyntheticSource(organisations, recipe, settings.data_seed)
     if settings.data is None:
         raise ConfigError(Fault("no folder with the site's text", "site settings: data", "name the folder"))
     return FolderSource(settings.data, settings.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from kommunbench.federation.plan import Plan
@@ -25,7 +25,17 @@ class Engine(Protocol):
         """CPU threads each of them may use."""
 
 
+def open_engine(name: str) -> Callable[[Plan, Sequence[Mapping[str, Any]], int, int], None]:
+    """An engine's `run(plan, nodes, workers, threads)`.
+
+    Raises:
+        ConfigError: the engine needs an extra that is not installed.
+    """
+    run: Callable[[Plan, Sequence[Mapping[str, Any]], int, int], None]
+    run = importlib.import_module(f"kommunbench.federation.engines.{name}").run
+    return run
+
+
 def run_engine(engine: Engine, plan: Plan, nodes: Sequence[Mapping[str, Any]]) -> None:
     """Run `plan` with one node for each of `nodes`, the configurations that the sites' nodes are started with."""
-    module = importlib.import_module(f"kommunbench.federation.engines.{engine.name}")
-    module.run(plan, nodes, engine.workers, engine.threads)
+    open_engine(engine.name)(plan, nodes, engine.workers, engine.threads)
