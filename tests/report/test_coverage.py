@@ -96,7 +96,7 @@ def these_sites(name: str, repetitions: int) -> float:
     rng, metric, held = np.random.default_rng(11), find("metrics", name), 0
     for _ in range(repetitions):
         found = estimate(metric, DRAWS[name](rng))
-        low, high = found.interval(pool(metric, found.parts, everywhere), everywhere)
+        low, high = found.interval(pool(metric, found.parts))
         held += low <= truth(name) <= high
     return held / repetitions
 
@@ -107,10 +107,10 @@ def new_site(name: str, repetitions: int) -> tuple[float, float]:
     for _ in range(repetitions):
         skill = tuple(rng.beta(12, 12, 6))  # a sample of sites whose mean is one half
         found = estimate(metric, DRAWS[name](rng, skill))
-        pooled = pool(metric, found.parts, everywhere)
-        low, high, _, _ = found.across(pooled, everywhere)
+        pooled = pool(metric, found.parts)
+        low, high, _, _ = found.across(pooled)
         held += low <= 0.5 <= high
-        low, high = found.interval(pooled, everywhere)
+        low, high = found.interval(pooled)
         pooled_held += low <= 0.5 <= high
     return held / repetitions, pooled_held / repetitions
 

@@ -41,9 +41,7 @@ numbers = st.tuples(
 def test_any_order_of_sites_gives_the_same_total(given_: list, shuffle: object) -> None:
     ways = []
     for _ in range(2):
-        ways.append(
-            pool(Count(), {("", site): Part(Outcome.RELEASED, values) for site, values in given_}, lambda *_: True)
-        )
+        ways.append(pool(Count(), {("", site): Part(Outcome.RELEASED, values) for site, values in given_}))
         shuffle.shuffle(given_)
     assert ways[0].total == ways[1].total == tuple(map(sum, zip((0, 0, 0, 0), *(v for _, v in given_), strict=True)))
 
@@ -83,7 +81,7 @@ def test_a_site_that_was_not_asked_is_not_missing() -> None:
     asked = Received(site="a", moment="round-000", status="ok", slots=(((CELL, "count"), Code.OK, (1, 0, 1, 1)),))
     other = Received(site="b", moment="round-000", status="ok", slots=())
     gathered = gather(ROSTER, [asked, other])
-    found = pool(Count(), gathered.tallies[CELL, "count"], lambda *_: True)
+    found = pool(Count(), gathered.tallies[CELL, "count"])
     assert (dict(found.by_site), dict(found.absent)) == ({"a": (1, 0, 1, 1)}, {Outcome.MISSING: 1})  # c
 
 

@@ -8,7 +8,7 @@ from kommunbench.core.metric import Measure, Metric, Tally
 from kommunbench.core.registry import find
 from kommunbench.core.spec import Cell
 from kommunbench.report.codes import Outcome
-from kommunbench.report.pool import Gathered, Inside, Parts, Pooled, groups, pool
+from kommunbench.report.pool import Gathered, Parts, Pooled, groups, pool
 from kommunbench.report.record import RosterSite
 from kommunbench.report.rows import Row
 from kommunbench.report.statistics import MIN_SITES, Moments, Spread, across_sites, stratified, wilson
@@ -29,12 +29,14 @@ def rows(gathered: Gathered, roster: Sequence[RosterSite], primaries: Mapping[st
     for (cell, name), parts in gathered.tallies.items():
         metric: Metric = find("metrics", name)
         inside = groups(roster, local=cell.stage == "local")
-        pools = {group: pool(metric, parts, belongs) for group, belongs in inside.items()}
+        pools = {
+            group: pool(metric, parts, [key for key in parts if belongs(*key)]) for group, belongs in inside.items()
+        }
         for measure in metric.measures:
             estimate = Estimate(metric, measure, parts, gathered.singles.get((cell, name, measure.name), {}))
             primary = primaries.get(cell.task) == measure.name
-            for group, belongs in inside.items():
-                row = _row(cell, group, estimate, pools[group], belongs, primary)
+            for group, pooled in pools.items():
+                row = _row(cell, group, estimate, pooled, primary)
                 (test if cell.split == "test" else other).append(row)
     return test, other
 
@@ -59,7 +61,8 @@ class Estimate:
         if not self.measure.numerator:
             return 1.0
         if origin not in self._centres:
-            self._centres[origin] = pool(self.metric, self.parts, lambda from_, _: from_ == origin).total
+            own = [key for key in self.parts if key[0] == origin]
+            self._centres[origin] = pool(self.metric, self.parts, own).total
         centre = self._centres[origin]
         whole, part = (self.metric.part(total, self.measure.denominator) for total in (centre, group))
         return whole * group[0] / (part * centre[0]) if part and centre[0] else 1.0
@@ -77,31 +80,27 @@ class Estimate:
             )
         return list(found.values())
 
-    def strata(self, belongs: Inside) -> list[tuple[str, str]]:
-        """(origin, site) of every released tally in a group."""
-        return [key for key, part in self.parts.items() if belongs(*key) and part.outcome is Outcome.RELEASED]
-
-    def interval(self, pooled: Pooled, belongs: Inside) -> tuple[float, float] | str:
+    def interval(self, pooled: Pooled) -> tuple[float, float] | str:
         """95 % interval for these sites, or why there is none."""
         value = self.value(pooled.total)
         if value is None:
             return "no value"
         if self.measure.proportion:
             return wilson(*(part / pooled.repeats for part in self._count(pooled.total)))
-        moments = self.moments(self.strata(belongs), pooled.total)
+        moments = self.moments((key for keys in pooled.strata.values() for key in keys), pooled.total)
         if moments is None:
             return NO_SUMS
         spread = stratified(moments)
         return ONE_EXAMPLE if spread is None else self._clip(*spread.interval(value))
 
-    def across(self, pooled: Pooled, belongs: Inside) -> tuple[float, float, float, float] | str:
+    def across(self, pooled: Pooled) -> tuple[float, float, float, float] | str:
         """(low, high, i2, tau2) for sites like these, or why not."""
         values, variances = [], []
         for site, total in pooled.by_site.items():
             value = self.value(total)
             if value is None:
                 continue
-            variance = self._site_variance(site, total, belongs)
+            variance = self._site_variance(pooled.strata[site], total)
             if variance is None:
                 return NO_SUMS
             values.append(value)
@@ -111,12 +110,12 @@ class Estimate:
             return TOO_FEW_SITES
         return (*self._clip(found.low, found.high), found.i2, found.tau2)
 
-    def _site_variance(self, site: str, total: Tally, belongs: Inside) -> float | None:
+    def _site_variance(self, keys: Sequence[tuple[str, str]], total: Tally) -> float | None:
         if self.measure.proportion:
             count, n = self._count(total)
             share = (count + 0.5) / (n + 1)  # a site with none or all right is not certain to stay so
             return share * (1 - share) / n
-        moments = self.moments([key for key in self.strata(belongs) if key[1] == site], total)
+        moments = self.moments(keys, total)
         spread: Spread | None = stratified(moments) if moments else None
         return None if spread is None else spread.error**2
 
@@ -139,11 +138,11 @@ def extremes(values: Mapping[str, float], direction: str) -> tuple[str, str] | N
     return ranked[0], best
 
 
-def _row(cell: Cell, group: str, estimate: Estimate, pooled: Pooled, belongs: Inside, primary: bool) -> Row:
+def _row(cell: Cell, group: str, estimate: Estimate, pooled: Pooled, primary: bool) -> Row:
     measure, total = estimate.measure, pooled.total
     value = estimate.value(total)
-    interval = estimate.interval(pooled, belongs)
-    across = estimate.across(pooled, belongs) if value is not None else "no value"
+    interval = estimate.interval(pooled)
+    across = estimate.across(pooled) if value is not None else "no value"
     low, high = (None, None) if isinstance(interval, str) else interval
     new_low, new_high, i2, tau2 = (None,) * 4 if isinstance(across, str) else across
     values = dict(_site_values(estimate, pooled.by_site))

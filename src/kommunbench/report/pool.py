@@ -46,9 +46,14 @@ class Pooled:
 
     total: Tally
     by_site: Mapping[str, Tally]
+    strata: Mapping[str, Sequence[tuple[str, str]]]
+    """By site, the (origin, site) of every tally in the sum."""
     absent: Mapping[Outcome, int]
-    repeats: int = 1
-    """Most often that one example may be counted in the sum: once for each adapter it was answered with."""
+
+    @property
+    def repeats(self) -> int:
+        """Most often that one example may be counted: once for each adapter it was answered with."""
+        return max(map(len, self.strata.values()), default=1)
 
 
 def gather(roster: Sequence[RosterSite], received: Iterable[Received]) -> Gathered:
@@ -76,25 +81,24 @@ def gather(roster: Sequence[RosterSite], received: Iterable[Received]) -> Gather
     return gathered
 
 
-def pool(metric: Metric, parts: Parts, inside: Inside) -> Pooled:
-    """Add up the released tallies of a group, exactly.
+def pool(metric: Metric, parts: Parts, keys: Iterable[tuple[str, str]] | None = None) -> Pooled:
+    """Add up the released tallies among `keys` (all of them without), exactly.
 
     Raises:
         OverflowError: the sum does not fit in 64 bits.
     """
     total, by_site, absent = metric.zero, dict[str, Tally](), dict[str, Outcome]()
-    times = Counter[str]()
-    for (origin, site), part in parts.items():
-        if not inside(origin, site):
-            continue
+    strata: dict[str, list[tuple[str, str]]] = {}
+    for key in parts if keys is None else keys:
+        site, part = key[1], parts[key]
         if part.outcome is Outcome.RELEASED:
             total = add(total, part.values)
-            by_site[site] = add(by_site.get(site, metric.zero), part.values)
-            times[site] += 1
+            by_site[site] = add(by_site[site], part.values) if site in by_site else part.values
+            strata.setdefault(site, []).append(key)
         else:
             absent.setdefault(site, part.outcome)
     lost = Counter(why for site, why in absent.items() if site not in by_site)
-    return Pooled(total, by_site, lost, max(times.values(), default=1))
+    return Pooled(total, by_site, strata, lost)
 
 
 def groups(roster: Sequence[RosterSite], local: bool) -> dict[str, Inside]:

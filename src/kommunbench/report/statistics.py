@@ -139,9 +139,13 @@ def across_sites(values: Sequence[float], variances: Sequence[float]) -> Heterog
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjusted p over one family, in the order given."""
-    if not p_values:
-        return []
-    from statsmodels.stats.multitest import multipletests
+    """Holm's adjusted p over one family, in the order given (Holm 1979).
 
-    return [float(p) for p in multipletests(list(p_values), method="holm")[1]]
+    The k-th smallest of m is multiplied by m - k + 1, and none falls below one before it. (statsmodels has it too, but
+    collects garbage at every call, which takes minutes in a report on hundreds of sites.)
+    """
+    adjusted, worst = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda index: p_values[index])):
+        worst = max(worst, min((len(p_values) - rank) * p_values[index], 1.0))
+        adjusted[index] = worst
+    return adjusted

@@ -41,8 +41,9 @@ def pair_rows(
     for pair in dict.fromkeys((*bare, *gathered.pairs)):
         local = "local" in (pair.left.stage, pair.right.stage)
         primary = primaries.get(pair.left.task) == pair.measure
+        comparison = Comparison(gathered, pair)
         for group, belongs in groups(roster, local).items():
-            found.append(_pair_row(pair, group, primary, Comparison(gathered, pair).effect(belongs)))
+            found.append(_pair_row(pair, group, primary, comparison.effect(belongs)))
     return _adjusted(found)
 
 
