@@ -46,6 +46,8 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with its tables and nothing in them: making them takes MLflow seconds."""
     results = tmp_path_factory.mktemp("empty")
     assert find_experiment(SETTINGS.store(results)) is None
+    with sqlite3.connect(results / "mlflow.db") as store:
+        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return results / "mlflow.db"
 
 

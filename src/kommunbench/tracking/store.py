@@ -6,9 +6,10 @@ import json
 import logging
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -101,8 +102,10 @@ def open_store(uri: str) -> Iterator[MlflowClient]:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
+        if uri.startswith("sqlite:///"):
+            _write_ahead(uri.removeprefix("sqlite:///"))
         yield MlflowClient(uri, uri)
-    except (MlflowException, SQLAlchemyError, RequestException, OSError) as error:
+    except (sqlite3.Error, MlflowException, SQLAlchemyError, RequestException, OSError) as error:
         reason = _without_password(str(error).strip().splitlines()[0][:300]) if str(error) else type(error).__name__
         raise TrackingError(
             Fault(
@@ -111,6 +114,12 @@ def open_store(uri: str) -> Iterator[MlflowClient]:
                 "the run's own folder is complete without it; mend tracking.uri and log the run again",
             )
         ) from None
+
+
+def _write_ahead(path: str) -> None:
+    """Let a dashboard read while a run is logged, and make a commit cost one sync instead of three."""
+    with closing(sqlite3.connect(path)) as store:
+        store.execute("PRAGMA journal_mode=WAL")
 
 
 def _without_password(text: str) -> str:
