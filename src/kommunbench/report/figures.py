@@ -11,8 +11,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kommunbench.report.figure_tables import site_pairs
 from kommunbench.report.rows import Leaderboard, PairRow, Report, Row, RowKey, TaskRow
-from kommunbench.report.sections import gains_of, rounds
+from kommunbench.report.sections import CURVES, FOREST, SITES, gains_of, rounds
 from kommunbench.report.tables import SITES_SHOWN, at, primary_label, task_of
 from kommunbench.report.wording import system
 
@@ -59,11 +60,11 @@ def figures(report: Report) -> dict[str, str]:
     """SVG text by file name: those of curves.svg, forest.svg and sites.svg that the run has numbers for."""
     drawn: dict[str, str] = {}
     if rounds(report):
-        drawn["curves.svg"] = _svg(curves, report)
+        drawn[CURVES] = _svg(curves, report)
     if any(pair.difference is not None for pair in gains_of(report)):
-        drawn["forest.svg"] = _svg(forest, report)
+        drawn[FOREST] = _svg(forest, report)
     if report.leaderboards:
-        drawn["sites.svg"] = _svg(sites, report)
+        drawn[SITES] = _svg(sites, report)
     return drawn
 
 
@@ -186,14 +187,10 @@ def forest(report: Report) -> Figure:
 
 def _forest_lines(report: Report, pooled: PairRow) -> list[tuple[str, PairRow | None, bool]]:
     """(label, pair, pooled) by site, then all sites; a pair is None where the site released none."""
-    found = {
-        (pair.left.site_group, pair.left.key[:5], pair.right.key[:5], pair.left.seed): pair for pair in report.pairs
-    }
-    rows: list[tuple[str, PairRow | None, bool]] = []
-    for site in report.roster[:SITES_SHOWN]:
-        key = (f"site/{site.name}", pooled.left.key[:5], pooled.right.key[:5], pooled.left.seed)
-        pair = found.get(key)
-        rows.append((site.title, pair if pair and pair.difference is not None else None, False))
+    rows: list[tuple[str, PairRow | None, bool]] = [
+        (title, pair if pair and pair.difference is not None else None, False)
+        for title, pair in site_pairs(report, pooled)
+    ]
     return [*rows, ("alla · all", pooled, True)]
 
 

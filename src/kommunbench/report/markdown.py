@@ -24,6 +24,7 @@ def _section(section: Section) -> str:
     parts += [_table(table) for table in section.tables]
     if section.figure:
         parts.append(f"![{section.title}](figures/{section.figure})")
+    parts += [_table(table) for table in section.behind]
     if section.code:
         parts.append(f"```sh\n{section.code}\n```")
     return "\n\n".join(parts)

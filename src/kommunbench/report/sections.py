@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kommunbench.report.figure_tables import curve_table, gain_table
 from kommunbench.report.notes import notes
 from kommunbench.report.rows import PairRow, Report
 from kommunbench.report.tables import (
@@ -21,16 +22,19 @@ from kommunbench.report.tables import (
 )
 from kommunbench.report.wording import Language, interval, number, pick, say, system
 
+CURVES, FOREST, SITES = "curves.svg", "forest.svg", "sites.svg"
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading with paragraphs, bullet points, tables and a figure (the name of a file in figures/)."""
+    """A heading with paragraphs, points, tables, a figure (a file in figures/), and the tables behind the figure."""
 
     title: str
     text: tuple[str, ...] = ()
     points: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     figure: str = ""
+    behind: tuple[Table, ...] = ()
     code: str = ""
 
 
@@ -61,10 +65,17 @@ def _sections(report: Report, language: Language) -> Iterator[Section]:
         yield Section(
             say(language, "Vad gemensam träning gav", "What training together gained"),
             tables=(pair_table(gains, report, language, caption),),
-            figure="forest.svg",
+            figure=FOREST if any(pair.difference is not None for pair in gains) else "",
+            behind=tuple(gain_table(pair, report, language) for pair in gains),
         )
     if rounds(report):
-        yield Section(say(language, "Omgång för omgång", "Round by round"), figure="curves.svg")
+        yield Section(
+            say(language, "Omgång för omgång", "Round by round"),
+            figure=CURVES,
+            behind=tuple(
+                table for task in tasks if (table := curve_table(task, boards[task.name], report, language)) is not None
+            ),
+        )
     if others := [pair for pair in report.pairs if _shown(pair) and pair.primary and pair not in gains]:
         caption = say(language, "Par som bestämdes före körningen", "Pairs declared before the run")
         yield Section(
@@ -73,8 +84,8 @@ def _sections(report: Report, language: Language) -> Iterator[Section]:
         )
     yield Section(
         say(language, "Organisation för organisation", "Site by site"),
-        tables=tuple(site_table(task, boards[task.name], report, language) for task in tasks),
-        figure="sites.svg",
+        figure=SITES,
+        behind=tuple(site_table(task, boards[task.name], report, language) for task in tasks),
     )
     groups = [group_table(task, boards[task.name], report, language) for task in tasks]
     if any(groups):

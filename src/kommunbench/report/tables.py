@@ -29,13 +29,20 @@ SITES_SHOWN = 30
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells as text. `align` has l or r for each column; `strong` are the indices of rows that lead."""
+    """Cells as text.
+
+    Args:
+        align: l or r for each column.
+        strong: indices of rows that lead.
+        spans: for each row (low, value, high) on 0..1 where a page may draw it, or None.
+    """
 
     caption: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     align: str
     strong: frozenset[int] = frozenset()
+    spans: tuple[tuple[float, float, float] | None, ...] = ()
 
 
 def task_of(report: Report, name: str) -> TaskRow:
@@ -63,11 +70,13 @@ def places(board: Leaderboard) -> list[str]:
 def leaderboard_table(board: Leaderboard, report: Report, language: Language) -> Table:
     """Best first, with both intervals, the worst site, and what is not in the numbers."""
     task = task_of(report, board.task)
-    rows, strong = [], set()
+    rows, strong, spans = [], set(), list[tuple[float, float, float] | None]()
     for index, (standing, place) in enumerate(zip(board.standings, places(board), strict=True)):
         row = report.by_key[standing.row.key]
         if standing.tie_group == 1:
             strong.add(index)
+        drawn = row.unit == "share" and row.value is not None and row.low is not None and row.high is not None
+        spans.append((row.low or 0.0, row.value or 0.0, row.high or 0.0) if drawn else None)
         worst = f"{number(row.worst_value, row.unit, language)} {site_title(row.worst_site, report)}"
         rows.append(
             (
@@ -92,7 +101,12 @@ def leaderboard_table(board: Leaderboard, report: Report, language: Language) ->
     if len({other.seed for other in report.leaderboards}) > 1:
         title += say(language, f", frö {board.seed}", f", seed {board.seed}")
     return Table(
-        title, tuple(header.format(primary_label(task)).split("|")), tuple(rows), "llrrrlrrrl", frozenset(strong)
+        title,
+        tuple(header.format(primary_label(task)).split("|")),
+        tuple(rows),
+        "llrrrlrrrl",
+        frozenset(strong),
+        tuple(spans),
     )
 
 
