@@ -103,8 +103,8 @@ class Browser:
         """Click the link, tab or line that says exactly `text`."""
         from selenium.webdriver.support.ui import WebDriverWait
 
-        path = f"//*[self::a or self::button or self::div or self::span][normalize-space(text())='{text}']"
-        found = WebDriverWait(self.driver, 40).until(lambda driver: driver.find_elements("xpath", path))
+        path = f"//*[normalize-space(.)='{text}' and not(*[normalize-space(.)='{text}'])]"
+        found = WebDriverWait(self.driver, 40).until(lambda driver: driver.find_elements("xpath", path), text)
         self.driver.execute_script("arguments[0].click()", found[-1])
 
     def picture(self, name: str) -> None:
