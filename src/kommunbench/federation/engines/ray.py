@@ -70,7 +70,10 @@ class NamedGrid(Grid):
         self._nodes: dict[int, str] = {}
 
     def get_nodes(self) -> Iterable[NodeInfo]:
-        """All nodes that are registered by now, with the name of their site."""
+        """All nodes with the name of their site; waits for the simulation to register them."""
+        while len(list(self._grid.get_node_ids())) < len(self._names):
+            self._check()
+            time.sleep(POLL_S)
         unknown = [node for node in self._grid.get_node_ids() if node not in self._nodes]
         for reply in self.send_and_receive([Message(RecordDict(), node, WHO) for node in unknown]):
             if not reply.has_error():
@@ -80,9 +83,12 @@ class NamedGrid(Grid):
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
         """Replies that have come in. Raises FederationError when the simulation has ended, since none will come."""
+        self._check()
+        return self._grid.pull_messages(message_ids)
+
+    def _check(self) -> None:
         if self._over.is_set():
             raise FederationError(Fault("the simulation on Ray has ended before the run", "engine=ray"))
-        return self._grid.pull_messages(message_ids)
 
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
         """Push, then pull until every reply is in or `timeout` seconds are over."""
@@ -136,7 +142,7 @@ def run(plan: Plan, nodes: Sequence[Mapping[str, Any]], workers: int, threads: i
 
     resources = {"num_cpus": threads, "num_gpus": 0.0}
     ray = {"num_cpus": workers * threads, "log_to_driver": False, "logging_level": "error"}
-    config = {"init_args": ray, "client_resources": resources}
+    config: dict[str, Any] = {"init_args": ray, "client_resources": resources}
     try:
         with _ending_in_order(over):
             run_simulation(named_server_app, SimulatedSites(nodes), len(nodes), backend_config=config)
