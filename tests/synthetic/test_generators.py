@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from houses import SEED, all_rows, houses, inputs, rows
@@ -11,7 +12,7 @@ from kommunbench.core.registry import find
 from kommunbench.core.swedish import known_names, known_numbers, names, numbers, words
 from kommunbench.core.task import load_task
 from kommunbench.synthetic.organisation import Recipe, Sizes
-from kommunbench.synthetic.style import style_of
+from kommunbench.synthetic.style import favourites, style_of
 
 
 def texts(task: str, *splits: str) -> str:
@@ -46,8 +47,7 @@ def test_every_row_fits_its_task(task):
         for variant in loaded.prompts:
             prompt = loaded.render(variant, row)
             assert all(row[name] in prompt for name in loaded.inputs)
-        assert "{" not in prompt
-        assert "{" not in row["references"][0]
+        assert not re.search(r"\{[a-z]\w*\}", prompt + row["references"][0])
         assert row["references"][0] == row["references"][0].strip()
 
 
@@ -62,7 +62,7 @@ def test_ids_are_unique_and_a_group_stays_in_one_split(task):
 def test_no_input_is_in_two_splits(task):
     seen = {split: {inputs(task, row) for row in all_rows(task, split)} for split in SPLITS}
     assert not seen["test"] & (seen["train"] | seen["validation"])
-    documents = {split: {row[load_task(task).inputs[0]] for row in all_rows(task, split)} for split in SPLITS}
+    documents = {split: {row.get("context", inputs(task, row)) for row in all_rows(task, split)} for split in SPLITS}
     assert not documents["train"] & documents["validation"]
 
 
@@ -98,6 +98,11 @@ BOUNDS = {
     "lattlast": (34, 90, 18, 60),
     "triage": (24, 70, 5, 16),
     "citizen_answer": (14, 50, 15, 45),
+    "template_document": (30, 90, 16, 40),
+    "conversation_notes": (26, 60, 10, 30),
+    "decision_basis": (50, 90, 45, 95),
+    "planning": (22, 60, 6, 12),
+    "translation": (16, 60, 7, 45),
 }
 """Fewest and most words of an input, and of a reference."""
 
@@ -114,6 +119,9 @@ FIXED = frozenset(("stöd", "källa"))
 
 
 def test_every_number_and_name_of_a_reference_is_in_its_input(task):
+    """Planning works numbers out, and a translation's months have other names: their own tests see to them."""
+    if task in ("planning", "translation"):
+        return
     for row in all_rows(task):
         source, reference = inputs(task, row), row["references"][0]
         assert set(numbers(reference)) <= known_numbers(source)
@@ -158,11 +166,14 @@ def test_houses_write_differently(task, split):
     assert sum(distances) / len(distances) > 0.3
 
 
-def test_own_style_zero_makes_all_houses_of_a_kind_alike(task):
-    recipe = Recipe(own_style=0, subject_focus=0)
-    heads = set()
-    for house in houses():
-        if house.kind == "region":
-            row = next(find("synthetic", task)(house, "train", SEED, recipe))
-            heads.add(re.split(r"[ .,:]", inputs(task, row))[0])
-    assert len(heads) == 1
+def test_without_own_style_all_houses_of_a_kind_write_alike():
+    recipe = Recipe(own_style=0)
+    for kind in ("municipality", "region"):
+        styles = [style_of(house, SEED, recipe) for house in houses() if house.kind == kind]
+        assert len({repr(replace(style, unanswerable=0)) for style in styles}) == 1
+    assert len({repr(style_of(house, SEED, Recipe())) for house in houses()}) == len(houses())
+
+
+def test_without_focus_every_subject_is_as_likely():
+    assert len(set(favourites(houses()[0], SEED, Recipe(subject_focus=0), "measures", 9))) == 1
+    assert len(set(favourites(houses()[0], SEED, Recipe(subject_focus=1), "measures", 9))) == 9

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kommunbench.core.example import Split
 from kommunbench.synthetic.fillers import Fillers
 from kommunbench.synthetic.organisation import Organisation, Recipe, T, open_to, pool, source
-from kommunbench.synthetic.style import Slots, Style, favourites, style_of
+from kommunbench.synthetic.style import Slots, Style, favourites, own, style_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Draft:
 
     def own(self, matter: str, options: Sequence[T]) -> T:
         """What the house always does in a matter."""
-        return source("style", self.seed, self.organisation.name, matter).choice(options)
+        return own(self.organisation, self.seed, self.recipe, matter, options)
 
     def is_hard(self) -> bool:
         """Whether this row gets a trap."""

@@ -13,7 +13,7 @@ from kommunbench.core.example import Split
 from kommunbench.synthetic.fillers import Fillers
 from kommunbench.synthetic.organisation import Generator, Organisation, Recipe, open_to, pool, source
 from kommunbench.synthetic.phrases import capital, phrases
-from kommunbench.synthetic.style import Style, favourites, style_of
+from kommunbench.synthetic.style import Style, favourites, own, style_of
 
 
 class Manner(NamedTuple):
@@ -177,7 +177,8 @@ class _Writer:
         self.situations = open_to(situations, split, recipe)
         self.weights = favourites(organisation, seed, recipe, "situations", len(situations))[: len(self.situations)]
         # A house's own rules: of all that can be done, it does these things.
-        self.actions = tuple(source("style", seed, organisation.name, "actions").sample(_ACTIONS, 8))
+        start = own(organisation, seed, recipe, "actions", range(len(_ACTIONS)))
+        self.actions = (_ACTIONS * 2)[start : start + 8]
 
     def guideline(self, index: int) -> tuple[str, list[tuple[str, str]], list[tuple[str, str]]]:
         """A context of 3 to 5 paragraphs, (question, answer) pairs that it answers, and such that it does not."""
@@ -209,7 +210,7 @@ class _Writer:
         return "\n".join(lines), answered, silent
 
     def _area(self) -> str:
-        return source("style", self.seed, self.organisation.name, "area").choice(_AREAS[self.organisation.kind])
+        return own(self.organisation, self.seed, self.recipe, "area", _AREAS[self.organisation.kind])
 
     def _conditions(self, fillers: Fillers, count: int) -> list[str]:
         chosen: list[str] = []

@@ -7,11 +7,11 @@ model that has learned how houses write can tell from a new text which manner it
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kommunbench.synthetic.fillers import Fillers, long_date, spaced
-from kommunbench.synthetic.organisation import Organisation, Recipe, source
+from kommunbench.synthetic.organisation import Organisation, Recipe, T, source
 from kommunbench.synthetic.phrases import words
 
 PERSONS = {
@@ -113,13 +113,18 @@ class Slots(dict[str, str]):
         return value
 
 
+def own(organisation: Organisation, seed: int, recipe: Recipe, matter: str, options: Sequence[T]) -> T:
+    """What the house always does in a matter: its own choice, or the first of `options` where it has no own way."""
+    rng = source("style", seed, organisation.name, matter)
+    return rng.choice(options) if rng.random() < recipe.own_style else options[0]
+
+
 def style_of(organisation: Organisation, seed: int, recipe: Recipe) -> Style:
-    """The organisation's style. A matter where it has no own way (`own_style`) follows the first of its kind."""
+    """The organisation's style."""
     kind = organisation.kind
 
-    def pick(matter: str, options: tuple[str, ...]) -> str:
-        rng = source("style", seed, organisation.name, matter)
-        return rng.choice(options) if rng.random() < recipe.own_style else options[0]
+    def pick(matter: str, options: Sequence[T]) -> T:
+        return own(organisation, seed, recipe, matter, options)
 
     spread = source("style", seed, organisation.name, "unanswerable").random()
     low, high = recipe.unanswerable_low, recipe.unanswerable_high
@@ -132,7 +137,7 @@ def style_of(organisation: Organisation, seed: int, recipe: Recipe) -> Style:
         money_form=pick("money", MONEY_FORMS),
         diary_form=pick("diary", DIARY_FORMS),
         diary_unit=pick("diary unit", words("KS SN ON VN RS HSN")),
-        proposal_first=pick("order", ("", "first")) == "first",
+        proposal_first=pick("order", (False, True)),
         unanswerable=low + (high - low) * spread,
         manners={task: int(pick(f"manner of {task}", tuple(map(str, range(MANNERS))))) for task in TASKS},
     )
