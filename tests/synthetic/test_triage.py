@@ -21,7 +21,7 @@ def test_every_row_has_the_same_labels_so_that_counts_can_be_added():
 
 def test_the_reference_scores_the_maximum_on_label_and_fields():
     label, template = find("metrics", "label"), find("metrics", "template")
-    for row in all_rows("triage", "test"):
+    for row in all_rows("triage", "test")[::5]:
         scored = example(row)
         answer = row["references"][0]
         assert label.measure("accuracy").numerator == ("correct",)
