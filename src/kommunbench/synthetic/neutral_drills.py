@@ -1,8 +1,9 @@
-"""Copy drills: name the places, people, amounts, dates or numbers of a text exactly as they stand there."""
+"""Drills: copy names, amounts, dates or a whole text exactly, find a paragraph by its number or by its subject."""
 
 from __future__ import annotations
 
 from kommunbench.synthetic.fillers import Fillers, long_date
+from kommunbench.synthetic.neutral_guideline_qa import another_thing, numbered
 
 _SENTENCES = {
     "namn": "{x} kom till mötet.|Det var {x} som ringde.|{x} har skrivit under.|Brevet är från {x}.|Fråga {x} först.",
@@ -27,22 +28,49 @@ _ASKS = {
 
 
 def drill(fillers: Fillers) -> tuple[str, str]:
-    """A prompt with two to six short sentences, and the wanted fillers in their order, or 'Inga.' when there are none.
+    """A prompt and its answer: the fillers of one kind in a text, a text again, or a paragraph among numbered ones."""
+    return fillers.rng.choices((_listed, _again, _paragraph), weights=(5, 3, 4))[0](fillers)
 
-    One drill in five asks for the whole text again.
-    """
-    rng = fillers.rng
-    kinds = [rng.choice(tuple(_SENTENCES)) for _ in range(rng.randint(2, 6))]
+
+def _text(fillers: Fillers, most: int) -> tuple[str, list[str], list[str]]:
+    """Up to `most` short sentences, the kind of filler in each, and the fillers."""
+    kinds = [fillers.rng.choice(tuple(_SENTENCES)) for _ in range(fillers.rng.randint(1, most))]
     values = [_filler(fillers, kind) for kind in kinds]
-    text = " ".join(
-        rng.choice(_SENTENCES[kind].split("|")).format(x=value) for kind, value in zip(kinds, values, strict=True)
+    pairs = zip(kinds, values, strict=True)
+    return (
+        " ".join(fillers.rng.choice(_SENTENCES[kind].split("|")).format(x=value) for kind, value in pairs),
+        kinds,
+        values,
     )
-    if rng.random() < 0.2:
-        return f"{text}\n\nSkriv av texten.\nText:", text
+
+
+def _listed(fillers: Fillers) -> tuple[str, str]:
+    """The fillers of one kind in their order, or 'Inga.' when there are none."""
+    rng = fillers.rng
+    text, kinds, values = _text(fillers, 6)
     wanted = rng.choice(kinds) if rng.random() < 0.85 else rng.choice(tuple(_SENTENCES))
     found = [value for kind, value in zip(kinds, values, strict=True) if kind == wanted]
     ask = rng.choice(_ASKS[wanted].split("|"))
     return f"{text}\n\n{ask}\nSvar:", (", ".join(found) if found else "Inga") + "."
+
+
+def _again(fillers: Fillers) -> tuple[str, str]:
+    text, _, _ = _text(fillers, 4)
+    return f"{text}\n\nSkriv av texten.\nText:", text
+
+
+def _paragraph(fillers: Fillers) -> tuple[str, str]:
+    """A paragraph by its number, or the number of the paragraph about a thing, or that there is none."""
+    rng = fillers.rng
+    first, rules = numbered(fillers)
+    context = "\n".join(f"{first + index} § {paragraph}" for index, (_, paragraph) in enumerate(rules))
+    at = rng.randrange(len(rules))
+    if rng.random() < 0.5:
+        return f"{context}\n\nSkriv av {first + at} §.\nText:", rules[at][1]
+    thing, answer = rules[at][0], f"{first + at} §."
+    if rng.random() < 0.3:
+        thing, answer = another_thing([thing for thing, _ in rules], fillers), "Ingen."
+    return f"{context}\n\nVilken paragraf handlar om {thing}?\nSvar:", answer
 
 
 def _filler(fillers: Fillers, kind: str) -> str:

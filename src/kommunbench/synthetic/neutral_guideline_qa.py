@@ -75,7 +75,7 @@ class Rule(NamedTuple):
 def passage(fillers: Fillers) -> tuple[str, str, str]:
     """Numbered rules, a question, and the answer with the rule's number or, half the time, that there is none."""
     rng = fillers.rng
-    things = rng.sample(_THINGS, rng.randint(3, 6))
+    things = rng.sample(_THINGS, rng.randint(2, 5))
     rules = [_rule(fillers, thing) for thing in things]
     asked = rules.pop(rng.randrange(len(rules)))
     first = rng.choice((1, 1, 1, 2, 4, 7, 11))
@@ -88,6 +88,17 @@ def passage(fillers: Fillers) -> tuple[str, str, str]:
     context = "\n".join(f"{first + index} § {rule.paragraph}" for index, rule in enumerate(rules))
     answer = f"{asked.answer} ({first + place} §)" if answered else UNANSWERED
     return context, asked.question, answer
+
+
+def numbered(fillers: Fillers) -> tuple[int, list[tuple[str, str]]]:
+    """The first number of two to five paragraphs, and of each what it is about and its text."""
+    things = fillers.rng.sample(_THINGS, fillers.rng.randint(2, 5))
+    return fillers.rng.choice((1, 1, 2, 4, 7)), [(thing, _rule(fillers, thing).paragraph) for thing in things]
+
+
+def another_thing(things: list[str], fillers: Fillers) -> str:
+    """Something that is none of `things`."""
+    return fillers.rng.choice([thing for thing in _THINGS if thing not in things])
 
 
 def _rule(fillers: Fillers, thing: str) -> Rule:

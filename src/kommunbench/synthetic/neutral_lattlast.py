@@ -56,11 +56,11 @@ _OFFICES = phrases(
 
 
 def rewriting(fillers: Fillers) -> tuple[str, str]:
-    """An official text of two to five sentences, and the same one sentence after another in plain words."""
+    """An official text of one to four sentences, and the same one sentence after another in plain words."""
     rng = fillers.rng
     thing, site, place = rng.choice(_THINGS), rng.choice(_SITES), fillers.place()
     formal, plain = [], []
-    for left, right in rng.sample(_PAIRS, rng.randint(2, 5)):
+    for left, right in rng.sample(_PAIRS, rng.randint(1, 4)):
         person = fillers.person()
         values = {
             "thing": thing,

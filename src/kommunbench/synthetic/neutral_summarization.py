@@ -75,12 +75,12 @@ _CLOSINGS = {"yes": "{U} säger ja.", "no": "{U} säger nej.", "wait": "{U} vill
 
 
 def case(fillers: Fillers) -> tuple[str, str]:
-    """A case of 30 to 100 words and its neutral summary of 10 to 35."""
+    """A case of 20 to 100 words and its neutral summary of 10 to 35."""
     rng = fillers.rng
     values = _values(fillers)
     stance = rng.choice(("yes", "no", "wait"))
     cost, date = rng.random() < 0.85, rng.random() < 0.8
-    middle = rng.sample(_ASIDES, rng.randint(1, 4))
+    middle = rng.sample(_ASIDES, rng.randint(0, 4))
     facts = [rng.choice(_COSTS)] * cost + [rng.choice(_DATES)] * date + [rng.choice(_STANCES[stance])]
     rng.shuffle(facts)
     for fact in facts:
