@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from kommunbench.report.build import build_report
 from kommunbench.report.compare import compare, compare_json, compare_table, differences
 from kommunbench.report.figures import figures
 from kommunbench.report.markdown import markdown
+from kommunbench.report.page import page
 from kommunbench.report.record import RunFolder
 from kommunbench.report.rows import Report
 from kommunbench.report.terminal import print_leaderboard
@@ -39,6 +41,8 @@ def unfinished(tmp_path_factory: pytest.TempPathFactory) -> Report:
 def test_every_output_of_a_synthetic_federation_says_so(report: Report) -> None:
     assert "synthetic data" in markdown(report, "en")
     assert "syntetiska data" in markdown(report, "sv")
+    assert "syntetiska data" in page(report, {})
+    assert "synthetic data" in page(report, {})
     assert "synthetic data" in terminal(report, "en")
     assert "syntetiska data" in terminal(report, "sv")
     for svg in figures(report).values():
@@ -47,15 +51,22 @@ def test_every_output_of_a_synthetic_federation_says_so(report: Report) -> None:
 
 def test_a_federation_of_real_text_does_not(report: Report) -> None:
     real = report.model_copy(update={"synthetic": False, "note": None})
-    texts = (markdown(real), terminal(real, "sv"), *figures(real).values())
+    texts = (markdown(real), terminal(real, "sv"), page(real, {}), *figures(real).values())
     assert not any("syntetisk" in text or "synthetic" in text for text in texts)
 
 
+def assert_tables_are_whole(text: str) -> None:
+    """Every line of a pipe table has as many cells, and is as wide, as the others."""
+    blocks = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert blocks
+    for block in blocks:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
+        assert len({len(line) for line in block.splitlines()}) == 1
+
+
 def test_markdown_tables_are_whole(report: Report) -> None:
-    for language in ("en", "sv"):
-        for block in re.findall(r"(?:^\|.*\n)+", markdown(report, language), re.MULTILINE):
-            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
-            assert len({len(line) for line in block.splitlines()}) == 1
+    assert_tables_are_whole(markdown(report, "en"))
+    assert_tables_are_whole(markdown(report, "sv"))
 
 
 def test_markdown_tells_who_is_missing_and_why(report: Report) -> None:
@@ -106,7 +117,7 @@ def test_figures_are_whole_xml_with_text_that_stays_text(report: Report) -> None
 def test_writing_leaves_every_file_and_reading_gives_the_same(fabricated: Fabricated, tmp_path: Path) -> None:
     folder = RunFolder(shutil.copytree(fabricated.folder.path, tmp_path / "pilot"))
     written = write_report(folder)
-    names = {"report.json", "report.md", "report.sv.md", "figures"}
+    names = {"report.json", "report.md", "report.sv.md", "report.html", "figures"}
     assert names <= {path.name for path in folder.path.iterdir()}
     assert read_report(folder.path / "report.json") == written
     before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
@@ -121,10 +132,69 @@ def test_a_report_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
         build_report(RunFolder(tmp_path))
 
 
+class Page(HTMLParser):
+    """Checks nesting and collects what a page refers to."""
+
+    void = {"meta", "input", "img", "br"}  # noqa: RUF012
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_needs_nothing_else(report: Report) -> None:
+    text = page(report, figures(report))
+    found = Page(text)
+    assert found.open == []
+    assert not {tag for tag, _ in found.tags} & {"script", "link", "iframe"}
+    sources = [attrs[name] for _, attrs in found.tags for name in ("src", "href") if name in attrs]
+    assert all(source.startswith(("data:image/svg+xml;base64,", "#")) for source in sources)
+    assert "@import" not in text
+    assert not re.search(r"url\((?!data:)", text)
+    ids = [attrs["id"] for _, attrs in found.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    assert {source[1:] for source in sources if source.startswith("#")} <= set(ids)
+
+
+def test_the_page_is_accessible(report: Report) -> None:
+    found = Page(page(report, figures(report)))
+    tags = [tag for tag, _ in found.tags]
+    assert all(attrs.get("alt") for tag, attrs in found.tags if tag == "img")
+    assert tags.count("img") == tags.count("details") == 6  # three figures in two languages, each with its tables
+    assert tags.count("table") == tags.count("caption")
+    assert all("scope" in attrs for tag, attrs in found.tags if tag == "th")
+    regions = [attrs for _, attrs in found.tags if attrs.get("role") == "region"]
+    assert all(attrs["tabindex"] == "0" and attrs["aria-label"] for attrs in regions)
+    assert [attrs["lang"] for tag, attrs in found.tags if tag == "section"] == ["sv", "en"]
+    assert tags.count("legend") == 1
+
+
+def test_names_cannot_break_the_page_or_the_terminal(report: Report) -> None:
+    evil = "<script>alert(1)</script> [red]|"
+    other = report.model_copy(
+        update={"run": evil, "roster": tuple(site.model_copy(update={"title": evil}) for site in report.roster)}
+    )
+    assert "<script" not in page(other, {})
+    assert "<script>alert(1)</script> [red]|" in terminal(other, "en", 200)
+    assert_tables_are_whole(markdown(other))
+
+
 def test_numbers_in_words() -> None:
     assert number(0.1234, "share", "sv") == "0,123"
     assert number(-0.05, "share", "en", sign=True) == "−0.050"
     assert number(43.128, "lix", "sv") == "43,13"
+    assert interval(0.1, 0.25, "share", "sv") == "0,100–0,250"
+    assert interval(-0.1, 0.25, "share", "en", sign=True) == "−0.100 to +0.250"
     assert number(None, "share", "en") == interval(None, 1.0, "share", "en") == "–"
     assert p_value(0.0001, "sv") == "< 0,001"
 

@@ -142,7 +142,7 @@ def _brief(report: Report, language: Language) -> Iterator[str]:
             continue
         value = number(best.value, best.unit, language)
         words = f"**{title}**: " + _leaders(first or [system(best, report, language)], language)
-        words += f" ({task.primary} {value}, {interval(best.low, best.high, best.unit, language)})."
+        words += f" ({task.primary} {value}; 95 %: {interval(best.low, best.high, best.unit, language)})."
         if pair := gains.get(board.task):
             words += " " + _gain(pair, language)
         yield words

@@ -28,13 +28,21 @@ SITES_SHOWN = 30
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A row's two intervals on 0..1, for a page to draw; that of new sites is as narrow as the other where unknown."""
+
+    these: tuple[float, float]
+    new_site: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """Cells as text.
 
     Args:
         align: l or r for each column.
         strong: indices of rows that lead.
-        spans: for each row (low, value, high) on 0..1 where a page may draw it, or None.
+        spans: for each row what a page may draw of it, or None.
     """
 
     caption: str
@@ -42,7 +50,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     align: str
     strong: frozenset[int] = frozenset()
-    spans: tuple[tuple[float, float, float] | None, ...] = ()
+    spans: tuple[Span | None, ...] = ()
 
 
 def task_of(report: Report, name: str) -> TaskRow:
@@ -70,13 +78,12 @@ def places(board: Leaderboard) -> list[str]:
 def leaderboard_table(board: Leaderboard, report: Report, language: Language) -> Table:
     """Best first, with both intervals, the worst site, and what is not in the numbers."""
     task = task_of(report, board.task)
-    rows, strong, spans = [], set(), list[tuple[float, float, float] | None]()
+    rows, strong, spans = [], set(), list[Span | None]()
     for index, (standing, place) in enumerate(zip(board.standings, places(board), strict=True)):
         row = report.by_key[standing.row.key]
         if standing.tie_group == 1:
             strong.add(index)
-        drawn = row.unit == "share" and row.value is not None and row.low is not None and row.high is not None
-        spans.append((row.low or 0.0, row.value or 0.0, row.high or 0.0) if drawn else None)
+        spans.append(_span(row))
         worst = f"{number(row.worst_value, row.unit, language)} {site_title(row.worst_site, report)}"
         rows.append(
             (
@@ -108,6 +115,14 @@ def leaderboard_table(board: Leaderboard, report: Report, language: Language) ->
         frozenset(strong),
         tuple(spans),
     )
+
+
+def _span(row: Row) -> Span | None:
+    if row.unit != "share" or row.low is None or row.high is None:
+        return None
+    these = (row.low, row.high)
+    known = row.low_new_site is not None and row.high_new_site is not None
+    return Span(these, (row.low_new_site or 0.0, row.high_new_site or 0.0) if known else these)
 
 
 def pair_table(pairs: Sequence[PairRow], report: Report, language: Language, caption: str) -> Table:

@@ -65,13 +65,12 @@ def _table(board: Leaderboard, report: Report, language: Language, wide: bool) -
     table.add_column(say(language, "Sämst", "Worst"), no_wrap=True)
     for standing, place in zip(board.standings, places(board), strict=True):
         row = report.by_key[standing.row.key]
-        ends = [number(end, row.unit, language) for end in (row.low, row.high) if end is not None]
         worst = number(row.worst_value, row.unit, language)
         cells = [
             place,
             system(row, report, language),
             number(row.value, row.unit, language),
-            "–".join(ends) or NOTHING,
+            interval(row.low, row.high, row.unit, language),
             f"{worst} {escape(site_title(row.worst_site, report))}" if row.worst_site else NOTHING,
         ]
         if wide:

@@ -56,11 +56,11 @@ def number(value: float | None, unit: str, language: Language, sign: bool = Fals
 
 
 def interval(low: float | None, high: float | None, unit: str, language: Language, sign: bool = False) -> str:
-    """`0.71 to 0.76`, as wide as `number`."""
+    """`0.714–0.763`, or `−0.012 to +0.140` where a dash could be taken for a sign."""
     if low is None or high is None:
         return NOTHING
     ends = [number(end, unit, language, sign) for end in (low, high)]
-    return say(language, " till ", " to ").join(ends)
+    return ("–" if low >= 0 and not sign else say(language, " till ", " to ")).join(ends)
 
 
 def p_value(p: float | None, language: Language) -> str:

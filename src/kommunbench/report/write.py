@@ -8,12 +8,14 @@ from kommunbench.core.errors import DataError, Fault
 from kommunbench.report.build import build_report, report_json
 from kommunbench.report.figures import figures
 from kommunbench.report.markdown import markdown
+from kommunbench.report.page import page
 from kommunbench.report.record import RunFolder
 from kommunbench.report.rows import Report
 
 
 def write_report(folder: RunFolder) -> Report:
-    """Build the report and write it into the run's folder: report.json, report.md, report.sv.md, figures/*.svg.
+    """Build the report and write it into the run's folder: report.json, report.md, report.sv.md,
+    report.html and figures/*.svg.
 
     Raises:
         DataError: the folder is no run.
@@ -24,8 +26,10 @@ def write_report(folder: RunFolder) -> Report:
     folder.write("report.json", report_json(report))
     folder.write("report.md", markdown(report, "en"))
     folder.write("report.sv.md", markdown(report, "sv"))
-    for name, svg in figures(report).items():
+    drawn = figures(report)
+    for name, svg in drawn.items():
         folder.write(f"figures/{name}", svg)
+    folder.write("report.html", page(report, drawn))
     return report
 
 
