@@ -283,6 +283,19 @@ def test_the_leaderboard_ties_what_the_declared_pair_cannot_tell_apart(finished:
     assert new.low < old.high  # the intervals overlap; only the pairing tells them apart
 
 
+def test_every_seed_of_training_has_its_leaderboard_and_all_have_the_base(tmp_path: Path, toys: None) -> None:
+    trained = [NEW._replace(stage="federated", round=number, seed=seed) for seed in (0, 1) for number in (1, 2)]
+    scores = {"a": {cell: [example(score=0.1 * (cell.round + cell.seed))] * 10 for cell in (NEW, *trained)}}
+    run = HandMade(tmp_path / "run", make_info(roster(("a",))))
+    run.work(scores)
+    boards = build_report(run.folder).leaderboards
+    found = {board.seed: [(one.row.stage, one.row.round, one.row.seed) for one in board.standings] for board in boards}
+    assert found == {
+        0: [("federated", 2, 0), ("base", 0, 0)],
+        1: [("federated", 2, 1), ("base", 0, 0)],
+    }
+
+
 def test_equal_systems_share_a_place(tmp_path: Path, toys: None) -> None:
     scores = {"a": {NEW: draw({"a": 60})["a"][OLD], OLD: draw({"a": 60})["a"][OLD]}}
     run = HandMade(tmp_path / "run", make_info(roster(("a",)), [MEAN]))

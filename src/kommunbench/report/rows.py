@@ -210,6 +210,21 @@ class Report(_Frozen):
         """Rows of test splits by `RowKey.key`."""
         return {row.key: row for row in self.rows}
 
+    @cached_property
+    def trained(self) -> frozenset[str]:
+        """Models that the run trained."""
+        return frozenset(row.model for row in self.rows if row.stage != "base")
+
+    @cached_property
+    def prompts(self) -> frozenset[str]:
+        """Ways of asking."""
+        return frozenset(row.prompt for row in self.rows)
+
+    @cached_property
+    def seeds(self) -> frozenset[int]:
+        """Seeds of training."""
+        return frozenset(row.seed for row in self.rows if row.stage != "base")
+
     def row(self, key: RowKey) -> Row | None:
         """The row of that key, if there is one."""
         return self.by_key.get(key.key)

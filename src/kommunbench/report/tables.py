@@ -233,21 +233,22 @@ def measure_table(task: TaskRow, board: Leaderboard, report: Report, language: L
 
 
 def absence_table(report: Report, language: Language) -> Table:
-    """Who did not give what, and why, in words."""
-    rows = []
+    """Who did not give what, and why, in words; one row for all tasks of a site that lack for the same reason."""
     moments = len({moment for site in report.roster for absence in site.absences for moment in absence.moments})
+    found: dict[tuple[str, str, str, str], list[str]] = {}
     for site in report.roster:
         for absence in site.absences:
+            when = ", ".join(absence.moments)
+            if len(absence.moments) == moments > 1:
+                when = say(language, "hela körningen", "throughout")
+            words = absence.sv if language == "sv" else absence.en
             what = (
                 say(language, "hela svaret", "the whole reply")
                 if absence.task is None
                 else pick(language, task_of(report, absence.task).title)
             )
-            words = absence.sv if language == "sv" else absence.en
-            when = ", ".join(absence.moments)
-            if len(absence.moments) == moments > 1:
-                when = say(language, "hela körningen", "throughout")
-            rows.append((site.title, what, outcome(absence.outcome, language), words, when))
+            found.setdefault((site.title, outcome(absence.outcome, language), words, when), []).append(what)
+    rows = [(title, ", ".join(what), kind, words, when) for (title, kind, words, when), what in found.items()]
     header = say(language, "Organisation|Vad|Räknas som|Varför|När", "Site|What|Counts as|Why|When")
     caption = say(language, "Vad som saknas", "What is lacking")
     return Table(caption, tuple(header.split("|")), tuple(rows), "lllll")

@@ -88,13 +88,12 @@ def system(key: RowKey, report: Report, language: Language) -> str:
 
     A model that no run trains, a baseline, has its name alone.
     """
-    trained = {row.model for row in report.rows if row.stage != "base"}
     words = [key.model]
-    if key.model in trained:
+    if key.model in report.trained:
         words.append(stage(key, language))
-    if len({row.prompt for row in report.rows}) > 1:
+    if len(report.prompts) > 1:
         words.append(f"prompt {key.prompt}")
-    if key.stage != "base" and len({row.seed for row in report.rows if row.stage != "base"}) > 1:
+    if key.stage != "base" and len(report.seeds) > 1:
         words.append(say(language, f"frö {key.seed}", f"seed {key.seed}"))
     return ", ".join(words)
 
