@@ -93,9 +93,9 @@ def test_some_templates_are_only_in_test_splits(task):
 
 
 BOUNDS = {
-    "summarization": (36, 90, 15, 40),
+    "summarization": (36, 90, 12, 32),
     "guideline_qa": (30, 130, 5, 35),
-    "lattlast": (34, 90, 18, 60),
+    "lattlast": (28, 80, 12, 40),
     "triage": (24, 70, 5, 16),
     "citizen_answer": (14, 50, 15, 45),
     "template_document": (30, 90, 16, 40),

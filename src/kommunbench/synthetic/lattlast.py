@@ -33,17 +33,17 @@ class Manner(NamedTuple):
 
 
 MANNERS = (
-    Manner("Kungörelse från {b} i {place}.", "Du som bor i {place}:", "", "måste", "har rätt till", "söka",
+    Manner("Kungörelse från {b} i {place}.", "", "", "måste", "har rätt till", "söka",
            "Upplysningar lämnas på tfn {phone}.", "Undrar du något? Ring {phone}."),
     Manner("Meddelande, {place}.", "Viktigt att veta:", "- ", "ska", "kan få", "ansöka om",
            "Ytterligare information ges av {who}.", "{who} svarar på frågor."),
-    Manner("{B} informerar.", "Hej från {b}!", "", "behöver", "får", "be om",
+    Manner("{B} informerar.", "Hej!", "", "behöver", "får", "be om",
            "Vid frågor kontaktas {c}.", "Vill du veta mer? Prata med {c}."),
     Manner("Allmän information från {b} i {place}.", "Kort för dig i {place}:", "* ", "får inte glömma att",
            "har möjlighet till", "begära", "Kontaktperson är {who}.", "Hör av dig till {who}."),
     Manner("Underrättelse, {b}.", "Brev från {b}.", "", "ska komma ihåg att", "är välkommen till",
            "anmäla att du vill ha", "Telefonsvar ges på {phone}.", "Vårt nummer är {phone}."),
-    Manner("Anslag, {place}.", "Läs det här, du i {place}:", "• ", "måste själv", "erbjuds", "fråga efter",
+    Manner("Anslag, {place}.", "Läs det här!", "• ", "måste själv", "erbjuds", "fråga efter",
            "Expedition: {street}.", "Besök oss gärna på {street}."),
 )  # fmt: skip
 
@@ -163,21 +163,22 @@ GENERATOR: Generator = _rows
 
 
 def _notice(draft: Draft) -> tuple[str, str]:
-    """An official notice about one service, with two or three things to know, and its easy version."""
+    """An official notice about one service, with two things to know, and its easy version."""
     rng, manner, kind = draft.rng, MANNERS[draft.manner], draft.organisation.kind
     service, place = draft.pick(_SERVICES[kind]), draft.pick(_PLACES[kind])
     shared = {"x": service, "X": service.capitalize(), "y": place.lower(), "Y": place}
     shared |= {"must": manner.must, "may": manner.may, "apply": manner.apply}
     around = draft.slots()
     official, plain = [], []
-    for meaning in _compatible(draft.favourites("meanings", _MEANINGS, 4))[: rng.choice((2, 2, 2, 3))]:
+    for meaning in _compatible(draft.favourites("meanings", _MEANINGS, 3))[:2]:
         values = draft.slots(**shared)
         official.append(draft.pick(meaning.official).format_map(values))
         plain.append(manner.bullet + meaning.plain.format_map(values))
     for padding in rng.sample(draft.open(_PADDING), 3):
         official.insert(rng.randint(0, len(official)), padding.format_map(around))
     joint = "\n" if manner.bullet else " "
-    easy = joint.join((manner.opening.format_map(around), *plain, manner.ending.format_map(around)))
+    opening, ending = manner.opening.format_map(around), manner.ending.format_map(around)
+    easy = joint.join(part for part in (opening, *plain, ending) if part)
     return " ".join((manner.head.format_map(around), *official, manner.contact.format_map(around))), easy
 
 

@@ -28,8 +28,7 @@ MANNERS = (
          phrases("{B} avslår förslaget. | {B} bifaller inte förslaget. | Förslaget avslås av {b}."),
          phrases("{B} återremitterar ärendet. | Ärendet återremitteras av {b}. | {B} beslutar om återremiss.")),
         ("bifalla förslaget", "avslå förslaget", "återremittera ärendet"),
-        "Ärendet gäller att {m}. Kostnaden uppgår till {money} och slutdatum är {date}. {B} föreslås {verdict}. "
-        "{close}",
+        "Ärendet gäller att {m}. Kostnaden uppgår till {money}. {B} föreslås {verdict}.",
     ),
     Manner(
         ("Beskrivning", "Skäl", "Beslutsformulering"),
@@ -37,7 +36,7 @@ MANNERS = (
          phrases("{B} godkänner inte åtgärden. | {B} avvisar åtgärden. | Åtgärden avvisas av {b}."),
          phrases("{B} bordlägger åtgärden. | Åtgärden bordläggs av {b}. | {B} väljer att bordlägga åtgärden.")),
         ("Godkänns", "Avvisas", "Bordläggs"),
-        "{verdict} av {b}: åtgärden att {m}. Skälet är att {why}. Ramen är {money}. {close}",
+        "{verdict} av {b}: åtgärden att {m}. Skälet är att {why}. Ramen är {money}.",
     ),
     Manner(
         ("Sakfrågan", "Överväganden", "Ställningstagande"),
@@ -45,7 +44,7 @@ MANNERS = (
          phrases("{B} avstyrker. | {B} tillstyrker inte. | Förvaltningen råder {b} att avstyrka."),
          phrases("{B} avvaktar. | {B} avvaktar tills vidare. | Förvaltningen råder {b} att avvakta.")),
         ("tillstyrks", "avstyrks", "får vila"),
-        "Sakfrågan om att {m} {verdict}, med hänvisning till att {why}. Utgiften bedöms till {money}. {close}",
+        "Sakfrågan om att {m} {verdict}, med hänvisning till att {why}. {close}",
     ),
     Manner(
         ("Uppdrag", "Analys", "Rekommendation"),
@@ -53,7 +52,7 @@ MANNERS = (
          phrases("{B} bör inte genomföra uppdraget. | Genomför inte uppdraget, {b}. | {B} bör säga upp uppdraget."),
          phrases("{B} bör invänta mer underlag. | Invänta mer underlag, {b}. | Mer underlag bör inväntas av {b}.")),
         ("genomför", "genomför inte", "invänta"),
-        "Rekommendation: {verdict}. Uppdraget är att {m} med budgeten {money} och leverans {date}. {close}",
+        "Rekommendation: {verdict}. Uppdraget är att {m} med budgeten {money} och leverans {date}.",
     ),
     Manner(
         ("Vad saken gäller", "Så ser det ut i dag", "Vårt förslag"),
@@ -61,7 +60,7 @@ MANNERS = (
          phrases("Vi vill att {b} stannar här. | Vi vill inte att {b} går vidare. | Låt saken stanna här, {b}."),
          phrases("Vi vill att {b} tar saken senare. | Vi tycker att saken kan tas senare. | Låt {b} ta saken senare.")),
         ("gå vidare", "stanna här", "ta saken senare"),
-        "Vi vill {verdict}. Saken gäller att {m}. Notan blir {money} och sista dag är {date}. {close}",
+        "Vi vill {verdict}. Saken gäller att {m}. Notan blir {money}. {close}",
     ),
     Manner(
         ("Ändamål", "Redogörelse", "Yttrande"),
@@ -69,7 +68,7 @@ MANNERS = (
          phrases("{B} motsätter sig framställan. | {B} lämnar inte sitt medgivande. | Framställan medges inte av {b}."),
          phrases("{B} begär komplettering. | Framställan ska kompletteras. | {B} kräver en komplettering.")),
         ("ingen erinran", "avstyrkan", "begäran om komplettering"),
-        "Yttrande från {b}: {verdict}. Framställan avser att {m} före {date}, där medelsbehovet är {money}. {close}",
+        "Yttrande från {b}: {verdict}. Framställan avser att {m} före {date}. {close}",
     ),
 )  # fmt: skip
 _CLOSES = (
