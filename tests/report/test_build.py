@@ -218,6 +218,19 @@ def test_what_was_not_released_is_counted_and_never_zero(tmp_path: Path, toys: N
     assert said["careful"] == ["does not release the metric"]
 
 
+def test_a_site_that_evaluates_but_does_not_train_says_so(tmp_path: Path, toys: None) -> None:
+    scores = draw({"a": 20, "b": 20})
+    run = HandMade(tmp_path / "run", make_info(roster(("a", "b"))))
+    run.work(scores)
+    reply = next(reply for reply in run.folder.received() if reply.site == "b")
+    run.folder.keep(reply.model_copy(update={"adapter_code": Code.TRAINING_DENIED}))
+    report = build_report(run.folder)
+    assert row_of(report, "toy_mean").sites == 2
+    assert report.roster[1].status == "partly"
+    found = [(one.about, one.task, one.outcome, one.sv) for one in report.roster[1].absences]
+    assert found == [("training", None, "refused", "tillåter inte träning")]
+
+
 def test_nothing_released_at_all_is_null_with_a_reason(tmp_path: Path, toys: None) -> None:
     scores = draw({"a": 3, "b": 3})
     run = HandMade(tmp_path / "run", make_info(roster(("a", "b")), [MEAN]))

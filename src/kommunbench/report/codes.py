@@ -80,8 +80,6 @@ _STATUSES: dict[str, tuple[Outcome, str, str]] = {
     "failed": (Outcome.FAILED, "något gick fel hos organisationen", "failed at the site"),
 }
 
-ADAPTER = Bilingual(sv="träningen", en="training")
-
 
 def outcome(code: Code) -> Outcome:
     """The column that a slot's code counts in."""

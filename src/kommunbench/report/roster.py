@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 from kommunbench.core.spec import Cell, Code, Cost
 from kommunbench.core.task import Bilingual
@@ -14,11 +15,25 @@ from kommunbench.report.rows import Absence, CostRow, SiteRow, SiteStatus
 NO_REPLY = "NO_REPLY"
 
 
+About = Literal["reply", "training", "task"]
+
+
 @dataclass(slots=True)
 class _Lack:
     words: Bilingual
     moments: dict[str, None] = field(default_factory=dict)
     metrics: dict[str, None] = field(default_factory=dict)
+
+
+class _Found(NamedTuple):
+    """One thing that a reply does not give."""
+
+    about: About
+    task: str | None
+    outcome: Outcome
+    code: str
+    words: Bilingual
+    metric: str = ""
 
 
 def site_rows(roster: Sequence[RosterSite], received: Sequence[Received]) -> tuple[SiteRow, ...]:
@@ -46,13 +61,13 @@ def cost_row(received: Sequence[Received]) -> CostRow:
 
 
 def _site_row(site: RosterSite, replies: dict[str, Received | None]) -> SiteRow:
-    lacks: dict[tuple[str | None, Outcome, str], _Lack] = {}
+    lacks: dict[tuple[About, str | None, Outcome, str], _Lack] = {}
     for moment, reply in replies.items():
-        for task, kind, code, words, metric in _lacks(site, reply):
-            lack = lacks.setdefault((task, kind, code), _Lack(words))
+        for found in _lacks(site, reply):
+            lack = lacks.setdefault((found.about, found.task, found.outcome, found.code), _Lack(found.words))
             lack.moments[moment] = None
-            if metric:
-                lack.metrics[metric] = None
+            if found.metric:
+                lack.metrics[found.metric] = None
     given = [reply for reply in replies.values() if reply is not None]
     return SiteRow(
         name=site.name,
@@ -62,6 +77,7 @@ def _site_row(site: RosterSite, replies: dict[str, Received | None]) -> SiteRow:
         status=_status(replies.values(), bool(lacks)),
         absences=tuple(
             Absence(
+                about=about,
                 task=task,
                 outcome=str(kind),
                 code=code,
@@ -70,7 +86,7 @@ def _site_row(site: RosterSite, replies: dict[str, Received | None]) -> SiteRow:
                 moments=tuple(lack.moments),
                 metrics=tuple(lack.metrics),
             )
-            for (task, kind, code), lack in lacks.items()
+            for (about, task, kind, code), lack in lacks.items()
         ),
         seconds=sum(reply.seconds for reply in given),
         examples=sum(reply.cost.examples for reply in given),
@@ -79,18 +95,18 @@ def _site_row(site: RosterSite, replies: dict[str, Received | None]) -> SiteRow:
     )
 
 
-def _lacks(site: RosterSite, reply: Received | None) -> Iterable[tuple[str | None, Outcome, str, Bilingual, str]]:
-    """(task, outcome, code, words, metric) of everything that a reply does not give."""
+def _lacks(site: RosterSite, reply: Received | None) -> Iterable[_Found]:
     whole = reply_outcome(reply)
     if reply is None or whole is not Outcome.RELEASED:
         name = NO_REPLY if reply is None or reply.code is Code.OK else reply.code.name
-        yield None, whole, name, reply_sentence(reply), ""
+        yield _Found("reply", None, whole, name, reply_sentence(reply))
         return
-    if site.trains and reply.adapter_code is not Code.OK:
-        yield None, outcome(reply.adapter_code), reply.adapter_code.name, sentence(reply.adapter_code), ""
+    code = reply.adapter_code
+    if site.trains and code is not Code.OK:
+        yield _Found("training", None, outcome(code), code.name, sentence(code))
     for key, code, _ in reply.slots:
         if code is not Code.OK:
-            yield Cell(*key[0]).task, outcome(code), code.name, sentence(code), _metric(key)
+            yield _Found("task", Cell(*key[0]).task, outcome(code), code.name, sentence(code), _metric(key))
 
 
 def _metric(key: tuple[object, ...]) -> str:

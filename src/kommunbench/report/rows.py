@@ -109,7 +109,8 @@ class PairRow(_Frozen):
 class Absence(_Frozen):
     """Something that a site did not give, and why."""
 
-    task: str | None = Field(description="null: not about one task")
+    about: Literal["reply", "training", "task"] = Field(description="a whole reply, its adapter, or a task's numbers")
+    task: str | None = Field(description="which task, where it is about one")
     outcome: str
     code: str
     sv: str

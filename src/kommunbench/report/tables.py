@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kommunbench.report.rows import Leaderboard, PairRow, Report, Row, RowKey, TaskRow
+from kommunbench.report.rows import Absence, Leaderboard, PairRow, Report, Row, RowKey, TaskRow
 from kommunbench.report.wording import (
     NOTHING,
     Language,
@@ -242,16 +242,21 @@ def absence_table(report: Report, language: Language) -> Table:
             if len(absence.moments) == moments > 1:
                 when = say(language, "hela körningen", "throughout")
             words = absence.sv if language == "sv" else absence.en
-            what = (
-                say(language, "hela svaret", "the whole reply")
-                if absence.task is None
-                else pick(language, task_of(report, absence.task).title)
-            )
+            what = about(absence, report, language)
             found.setdefault((site.title, outcome(absence.outcome, language), words, when), []).append(what)
     rows = [(title, ", ".join(what), kind, words, when) for (title, kind, words, when), what in found.items()]
     header = say(language, "Organisation|Vad|Räknas som|Varför|När", "Site|What|Counts as|Why|When")
     caption = say(language, "Vad som saknas", "What is lacking")
     return Table(caption, tuple(header.split("|")), tuple(rows), "lllll")
+
+
+def about(absence: Absence, report: Report, language: Language) -> str:
+    """What was not given: the task's title, the training, or the whole reply."""
+    if absence.about == "training":
+        return say(language, "träningen", "training")
+    if absence.task is None:
+        return say(language, "hela svaret", "the whole reply")
+    return pick(language, task_of(report, absence.task).title)
 
 
 def cost_table(report: Report, language: Language) -> Table:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kommunbench.report.rows import Leaderboard, Report, SiteRow
 from kommunbench.report.sections import gains_of
-from kommunbench.report.tables import places, primary_label, task_of
+from kommunbench.report.tables import about, places, primary_label, task_of
 from kommunbench.report.wording import (
     NOTHING,
     Language,
@@ -140,9 +140,8 @@ def _site_lines(site: SiteRow, report: Report, language: Language) -> Iterator[s
     reasons: dict[tuple[str, str], list[str]] = {}
     for absence in site.absences:
         words = absence.sv if language == "sv" else absence.en
-        when = "" if absence.task else ", ".join(absence.moments)
-        task = pick(language, task_of(report, absence.task).title) if absence.task else ""
-        reasons.setdefault((words, when), []).append(task)
+        when = ", ".join(absence.moments) if absence.about == "reply" else ""
+        what = "" if absence.about == "reply" else about(absence, report, language)
+        reasons.setdefault((words, when), []).append(what)
     for (words, when), tasks in reasons.items():
-        about = ", ".join(task for task in tasks if task) or when
-        yield f"  {escape(site.title)}: {words} [dim]({about})[/dim]"
+        yield f"  {escape(site.title)}: {words} [dim]({when or ', '.join(tasks)})[/dim]"
