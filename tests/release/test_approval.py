@@ -58,6 +58,15 @@ def test_weights_wait_and_the_results_leave(ledger):
     assert second.adapter["layer.0.lora_A"].tolist() == [[1.0] * 3] * 2
 
 
+def test_while_weights_wait_the_results_are_still_held_against_other_runs(ledger):
+    other = d.make_request(spec=d.make_spec(run="pilot-2"))
+    assert ask(ledger, d.make_policy(), other, n=d.N - 1).values.any()
+    release = ask(ledger, WEIGHTS, TRAIN)
+    assert release.adapter_code is Code.PENDING
+    assert set(release.codes.tolist()) == {Code.SMALL_CELL}
+    assert not release.values.any()
+
+
 def test_where_results_wait_weights_wait_too(ledger):
     policy = d.make_policy(training="allow", adapters="allow", results="approve")
     release = ask(ledger, policy, TRAIN)
@@ -108,6 +117,7 @@ def test_approved_bytes_are_held_against_what_has_left_since(ledger):
     assert ask(ledger, d.make_policy(), other, n=d.N - 1).values.any()
     release = ask(ledger)
     assert (release.code, release.values.any()) == (Code.SMALL_CELL, False)
+    assert set(release.codes.tolist()) == {Code.SMALL_CELL}
 
 
 def test_approved_weights_must_still_have_the_layout_of_what_was_sent(ledger):
@@ -133,9 +143,11 @@ def test_bytes_that_were_changed_do_not_leave(ledger):
 
 
 @pytest.mark.parametrize("data", [b"", b"Anna", refuse(Code.PENDING, d.close_request()).payload()])
-def test_approved_bytes_that_are_no_answer_to_the_request_do_not_leave(data):
+def test_approved_bytes_that_are_no_answer_to_the_request_do_not_leave(data, caplog):
     release = readmit(RESULTS, WORK, data, None, Past())
     assert (release.code, release.values.any()) == (Code.INTERNAL, False)
+    assert release.codes.tolist() == [Code.INTERNAL] * len(WORK.slots())
+    assert "an approved release is not readable: " in caplog.text
 
 
 def test_a_decision_is_made_once_and_of_something_that_waits(ledger):

@@ -28,7 +28,8 @@ policies = st.builds(
     models=approved,
     metrics=st.one_of(st.just("all"), st.lists(st.sampled_from(d.QA.metrics + d.SHORT.metrics)).map(tuple)),
     training=verdict,
-    adapters=verdict,
+    adapters=st.sampled_from(["deny", "approve", "allow"]),
+    results=st.sampled_from(["approve", "allow"]),
     max_examples=st.integers(0, 100),
     max_new_tokens=st.integers(1, 100),
     hours=st.sampled_from(["always", "08:00-17:00", "18:00-06:00", "12:00-12:01 and 08:00-17:00"]),
@@ -56,8 +57,9 @@ def test_stricter_never_loosens_and_allows_what_both_allow(mine, other, first):
         moment = datetime(2026, 3, 1, hour, 0)
         assert both.open_at(moment) == (mine.open_at(moment) and other.open_at(moment))
     sides = [bound(mine), bound(other)]
-    for name in ("training", "adapters"):
-        assert (getattr(both, name) == "allow") == all(getattr(side, name) == "allow" for side in sides)
+    order = ["deny", "approve", "allow"].index
+    for name in ("training", "adapters", "results"):
+        assert order(getattr(both, name)) == min(order(getattr(side, name)) for side in sides)
     for task in (d.QA, d.SHORT):
         for digest in DIGESTS:
             ref = d.task_ref(task, digest=digest)

@@ -56,40 +56,52 @@ def put(place: int, number: int):
 
 
 @pytest.mark.parametrize(
-    ("index", "change"),
+    ("index", "change", "says"),
     [
-        (0, lambda v: v[:-1]),
-        (0, lambda v: np.append(v, 0)),
-        (0, lambda v: v[:0]),
-        (0, lambda v: v.astype(np.float64)),
-        (0, lambda v: v.astype(np.int32)),
-        (0, lambda v: v.astype(np.uint64)),
-        (0, lambda v: v.astype(object)),
-        (0, lambda v: v.astype(">i8")),
-        (0, lambda v: v.reshape(1, -1)),
-        (0, lambda v: v.tolist()),
-        (0, lambda v: None),
-        (0, put(0, -1)),
-        (0, put(0, 0)),
-        (0, put(1, -1)),
-        (0, put(2, d.N + 1)),
-        (0, put(2, -1)),
-        (0, put(2, -(2**63))),
-        (1, lambda v: v[:-1]),
-        (1, lambda v: v[:0]),
-        (1, lambda v: v.astype(np.float32)),
-        (1, put(0, 2)),
-        (1, put(0, -1)),
-        (1, put(0, int(Code.NO_DATA))),
-        (2, lambda v: v[:-1]),
-        (2, lambda v: v[:0]),
-        (2, put(0, -1)),
-        (2, lambda v: v.astype(np.float64)),
+        (0, lambda v: v[:-1], "its vectors are not as long"),
+        (0, lambda v: np.append(v, 0), "its vectors are not as long"),
+        (0, lambda v: v[:0], "its vectors are not as long"),
+        (0, lambda v: v.astype(np.float64), "values is not a vector of int64"),
+        (0, lambda v: v.astype(np.int32), "values is not a vector of int64"),
+        (0, lambda v: v.astype(np.uint64), "values is not a vector of int64"),
+        (0, lambda v: v.astype(object), "values is not a vector of int64"),
+        (0, lambda v: v.astype(">i8"), "values is not a vector of int64"),
+        (0, lambda v: v.reshape(1, -1), "values is not a vector of int64"),
+        (0, lambda v: v.tolist(), "values is not a vector of int64"),
+        (0, lambda v: None, "values is not a vector of int64"),
+        (0, put(0, -1), "a number is outside"),
+        (0, put(0, 0), "a number is outside"),
+        (0, put(1, -1), "a number is outside"),
+        (0, put(2, d.N + 1), "a number is outside"),
+        (0, put(2, -1), "a number is outside"),
+        (0, put(2, -(2**63)), "a number is outside"),
+        (1, lambda v: v[:-1], "its vectors are not as long"),
+        (1, lambda v: v[:0], "its vectors are not as long"),
+        (1, lambda v: v.astype(np.float32), "codes is not a vector of int64"),
+        (1, put(0, 2), "a code is unknown"),
+        (1, put(0, -1), "a code is unknown"),
+        (1, put(0, int(Code.NO_DATA)), "a slot that is withheld has numbers"),
+        (2, lambda v: v[:-1], "its cost is not a row of counts"),
+        (2, lambda v: v[:0], "its cost is not a row of counts"),
+        (2, put(0, -1), "its cost is not a row of counts"),
+        (2, lambda v: v.astype(np.float64), "cost is not a vector of int64"),
     ],
 )
-def test_a_malformed_reply_is_refused(index, change):
-    with pytest.raises(FederationError, match="malformed"):
+def test_a_malformed_reply_is_refused(index, change, says):
+    with pytest.raises(FederationError, match=f"malformed: {says}.*compare versions"):
         unpack(REQUEST, *changed(index, change))
+
+
+def test_a_slot_with_a_value_has_at_least_one_example():
+    slot = SLOTS[0]
+    for n, fine in ((0, False), (1, True)):
+        values, codes, cost = reply()
+        values[: slot.width] = [n, *[0] * (slot.width - 1)]
+        if fine:
+            assert unpack(REQUEST, values, codes, cost)[0] == (slot.key, Code.OK, (1, *[0] * (slot.width - 1)))
+        else:
+            with pytest.raises(FederationError, match="a number is outside"):
+                unpack(REQUEST, values, codes, cost)
 
 
 def test_the_cost_is_read_by_name():
@@ -98,8 +110,13 @@ def test_the_cost_is_read_by_name():
 
 def test_the_status_is_two_codes():
     assert unpack_status(np.array([0, 24])) == (Code.OK, Code.ADAPTER_DENIED)
-    for status in ([0], [0, 0, 0], [0, 7], [], [0.0, 0.0]):
-        with pytest.raises(FederationError):
+    for status, says in [
+        ([0], "its status is not two codes"),
+        ([0, 0, 0], "its status is not two codes"),
+        ([0, 7], "a code is unknown"),
+        ([0.0, 0.0], "status is not a vector of int64"),
+    ]:
+        with pytest.raises(FederationError, match=f"malformed: {says}"):
             unpack_status(np.array(status))
 
 
