@@ -105,7 +105,8 @@ class Browser:
 
         path = f"//*[normalize-space(.)='{text}' and not(*[normalize-space(.)='{text}'])]"
         found = WebDriverWait(self.driver, 40).until(lambda driver: driver.find_elements("xpath", path), text)
-        self.driver.execute_script("arguments[0].click()", found[-1])
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found[-1])
+        found[-1].click()
 
     def picture(self, name: str) -> None:
         """Keep a picture, and what was logged since the last one."""
@@ -138,7 +139,7 @@ def test_a_person_finds_their_way_from_the_run_list_to_a_comparison(results, add
     browser.picture("run")
     browser.click("Artifacts")
     browser.click("report.md")
-    browser.see("report.md", "summarization")
+    browser.see("report.md", "Leaderboard")
     browser.picture("report")
     browser.click("figures")
     browser.click("made.svg")

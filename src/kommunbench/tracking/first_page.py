@@ -3,7 +3,8 @@
 MLflow's web page starts on a welcome screen and, at a browser's first visit, unfolds a chat panel that could run
 commands on this machine and send what it sees to a language model elsewhere. Under gunicorn MLflow serves neither that
 panel's interface nor its model gateway's (only its uvicorn application has them). A line of script keeps the panel
-folded and leads an address without a fragment to the results. Nothing else of the page is touched.
+folded, chooses the menu for runs and models, and leads an address without a fragment to the results.
+Nothing else of the page is touched.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ def with_first_page(application: Application, page: str) -> Application:
     """`application` with the script in its start page; every other address passes through."""
     script = (
         "<script>localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1','true');"
+        "if(!localStorage.getItem('mlflow.workflowType_v1'))"
+        "localStorage.setItem('mlflow.workflowType_v1',JSON.stringify('machine_learning'));"
         f"if(!location.hash)location.replace({json.dumps(page)})</script>"
     ).encode()
 
