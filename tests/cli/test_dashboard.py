@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import socket
+from base64 import b64encode
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
-from kommunbench.cli.dashboard import free_port
+from kommunbench.cli.dashboard import free_port, serving, wait_until_ready
 from kommunbench.core.errors import ConfigError, DataError
+from kommunbench.tracking import TrackingSettings
 from kommunbench.tracking.first_page import with_first_page
 from kommunbench.tracking.server import is_loopback, prepare_server, runs_page
+from kommunbench.tracking.store import open_store
 
 
 @pytest.fixture
@@ -97,3 +101,25 @@ def test_only_the_start_page_is_touched_and_its_length_is_right():
     assert dict(said[0][1]) == {"Content-Type": "text/html", "Content-Length": str(len(page))}
     other = serve({"PATH_INFO": "/health", "REQUEST_METHOD": "GET"}, lambda *answer: said.append(answer))
     assert list(other) == [b"<html><head></head></html>"]
+
+
+@pytest.mark.slow
+def test_beyond_this_machine_mlflow_lets_nobody_in_without_the_password(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_AUTH_CONFIG_PATH", raising=False)
+    monkeypatch.setenv("MLFLOW_AUTH_ADMIN_PASSWORD", "tolv-tecken-eller-fler")
+    with open_store(TrackingSettings().store(tmp_path)) as client:
+        client.create_experiment("kommunbench/pilot", (tmp_path / "mlartifacts").as_uri())
+    port = free_port("0.0.0.0", 0)
+    server = prepare_server(tmp_path, "0.0.0.0", port, runs_page(tmp_path))
+    with serving(server, tmp_path / "dashboard.log") as process:
+        wait_until_ready(process, "127.0.0.1", port, tmp_path / "dashboard.log")
+        secret = b64encode(b"admin:tolv-tecken-eller-fler").decode()
+        statuses = {}
+        for name, headers in {"without": {}, "with": {"Authorization": f"Basic {secret}"}}.items():
+            for path in ("/", "/ajax-api/2.0/mlflow/experiments/get?experiment_id=1"):
+                connection = HTTPConnection("127.0.0.1", port, timeout=30)
+                connection.request("GET", path, headers=headers)
+                statuses[name, path] = connection.getresponse().status
+    assert [status for (name, _), status in statuses.items() if name == "without"] == [401, 401]
+    assert [status for (name, _), status in statuses.items() if name == "with"] == [200, 200]
+    assert process.poll() is not None

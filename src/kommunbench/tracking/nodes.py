@@ -178,6 +178,10 @@ def _system_node(info: RunInfo, row: Row, key: str) -> Node:
     }
     digests = {model.name: model.digest for model in info.spec.models}
     node.tags = {f"kommunbench.{name}": node.params[name] for name in ("model", "prompt", "stage")}
+    curve = "; steps are rounds, step 0 is the base model" if row.stage == "federated" else ""
+    node.tags["mlflow.note.content"] = (
+        f"**{row.model}** asked by `{row.prompt}`, stage *{row.stage}*{curve}. Part of {info.spec.run}."
+    )
     node.tags["kommunbench.model_digest"] = digests.get(row.model, "")
     return node
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric, Run
 
 RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
-ARTIFACTS = ("spec.json", "config.yaml", "report.json", "report.md", "report.html")
+ARTIFACTS = ("spec.json", "config.yaml", "report.json", "report.md", "report.sv.md", "report.html")
 FIGURES = ("*.svg", "*.png")
 BATCH = 800
 """Metrics in one request: MLflow takes 1000 things at most, parameters and tags among them."""
@@ -238,7 +238,7 @@ def _write_node(
     run_id = str(old.info.run_id)
     metrics = [
         Metric(name, value, ending.at, step)
-        for (name, step), value in node.points.items()
+        for (name, step), value in sorted(node.points.items(), key=lambda point: _place(point[0]))
         if before.get((name, step)) != value
     ]
     for start in range(BATCH, len(metrics), BATCH):
@@ -250,6 +250,13 @@ def _write_node(
     else:
         client.set_terminated(run_id, ending.status, ending.at)
     return run_id
+
+
+def _place(point: tuple[str, int]) -> tuple[int, str, int]:
+    """MLflow lists metrics as they were logged first: what ranks, then values, then intervals and counts."""
+    name, step = point
+    kind = 0 if name.startswith("primary/") else 2 if "_interval/" in name else 3 if "_counts/" in name else 1
+    return kind, name, step
 
 
 def _history(client: MlflowClient, run: Run) -> dict[tuple[str, int], float]:
