@@ -7,19 +7,23 @@ user's own conf/ and tasks/; pydantic checks the whole at once and every fault i
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from kommunbench.core.errors import ConfigError, Fault, KommunbenchError
 from kommunbench.core.folders import CONF, overlay
 from kommunbench.core.model import ModelCard, StrategySettings, TrainSettings
 from kommunbench.core.registry import did_you_mean
-from kommunbench.core.task import Task
+from kommunbench.core.task import Bilingual, Task
 from kommunbench.synthetic.organisation import Organisation, Recipe
+from kommunbench.synthetic.population import Population, populate
 from kommunbench.tracking.settings import TrackingSettings
 
 
@@ -32,15 +36,23 @@ class SyntheticFederation(_Frozen):
 
     name: str
     kind: Literal["synthetic"]
-    sites: dict[str, Organisation] = Field(min_length=1)
+    generate: Population | None = Field(None, description="organisations made up by the number, before those of `sites`")
+    sites: dict[str, Organisation] = Field(default_factory=dict, validate_default=True)
     policy: dict[str, Any] = Field(default_factory=dict, description="site.yaml of every site, as release/ reads it")
-    note: str = ""
+    note: Bilingual | None = Field(None, description="what every output says of the data; by default that it is made up")
 
     @field_validator("sites", mode="before")
     @classmethod
-    def _named(cls, sites: Any) -> Any:
-        """An organisation's name is its key."""
-        return {name: {"name": name, **site} for name, site in sites.items()} if isinstance(sites, dict) else sites
+    def _whole(cls, sites: Any, info: ValidationInfo) -> Any:
+        """An organisation's name is its key; those that are made up by the number come first."""
+        if not isinstance(sites, dict):
+            return sites
+        named = {name: {"name": name, **site} if isinstance(site, dict) else site for name, site in sites.items()}
+        made: Population | None = info.data.get("generate")
+        found = {organisation.name: organisation for organisation in populate(made)} if made else {}
+        if not {**found, **named} and "generate" in info.data:
+            raise ValueError("a federation has at least one site: name them, or `generate` them")
+        return {**found, **named}
 
 
 class FolderFederation(_Frozen):
@@ -102,6 +114,9 @@ class Settings(_Frozen):
     quorum: int = Field(ge=1)
     join_s: float = Field(ge=0)
     deadline_s: float = Field(gt=0)
+    config_dirs: tuple[Path, ...] = Field(
+        (), description="folders of `--config-dir`, with models/ and tasks/ of their own"
+    )
 
     @property
     def folder(self) -> Path:
@@ -196,7 +211,8 @@ def run_hydra(words: list[str], job: Callable[[Settings, str], None]) -> None:
         raw = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
         missing = [Fault("needs a value", str(key), f"{key}=...") for key in OmegaConf.missing_keys(config)]
         ConfigError.raise_if(missing)
-        job(read_settings(cast(dict[str, Any], raw)), OmegaConf.to_yaml(config, resolve=True))
+        own = {**cast(dict[str, Any], raw), **_place()}
+        job(read_settings(own), OmegaConf.to_yaml(OmegaConf.create(own)))
 
     failures: list[KommunbenchError] = []
 
@@ -206,6 +222,7 @@ def run_hydra(words: list[str], job: Callable[[Settings, str], None]) -> None:
             task_function(config)
         except KommunbenchError as error:
             failures.append(error)
+            _remove_empty_folder()
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hands its errors on, so that they are shown our way
     sys.argv = ["kommunbench run", *words]
@@ -214,7 +231,30 @@ def run_hydra(words: list[str], job: Callable[[Settings, str], None]) -> None:
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(*_hydra_faults(words, error)) from None
     if failures:
-        raise failures[0]
+        raise type(failures[0])(*dict.fromkeys(fault for failure in failures for fault in failure.faults))
+
+
+def _place() -> dict[str, Any]:
+    """What Hydra alone knows of a job: a sweep numbers its runs, and `--config-dir` names a folder with more."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    hydra = HydraConfig.get()
+    own = [str(source.path) for source in hydra.runtime.config_sources if source.provider == "command-line"]
+    place: dict[str, Any] = {"config_dirs": own} if own else {}
+    if hydra.mode == RunMode.MULTIRUN:
+        place["name"] = Path(hydra.runtime.output_dir).name
+    return place
+
+
+def _remove_empty_folder() -> None:
+    """Hydra makes a run's folder before it asks us; what cannot be run leaves nothing behind."""
+    from hydra.core.hydra_config import HydraConfig
+
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    with suppress(OSError):  # something is in it, and stays
+        folder.rmdir()
+        folder.parent.rmdir()
 
 
 def compose_settings(words: Sequence[str]) -> Settings:
@@ -243,11 +283,21 @@ def _open_hydra() -> None:
     Tasks are stored one by one: were the folder above tasks/ on the search path, every folder beside it would be a
     configuration group (`results` among them).
     """
-    from hydra.core.config_search_path import ConfigSearchPath
     from hydra.core.config_store import ConfigStore
+    from omegaconf import OmegaConf
+
+    _add_users_conf()
+    for folder in reversed(overlay("tasks")):
+        for path in sorted(folder.glob("*.yaml")):
+            ConfigStore.instance().store(path.name, OmegaConf.load(path), "tasks", f"tasks.{path.stem}")
+
+
+@cache
+def _add_users_conf() -> None:
+    """Put a user's own conf/ on the search path, wherever it is by the time that something is composed."""
+    from hydra.core.config_search_path import ConfigSearchPath
     from hydra.core.plugins import Plugins
     from hydra.plugins.search_path_plugin import SearchPathPlugin
-    from omegaconf import OmegaConf
 
     class UsersConf(SearchPathPlugin):
         def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
@@ -255,9 +305,15 @@ def _open_hydra() -> None:
                 search_path.prepend("kommunbench-user", f"file://{folder}")
 
     Plugins.instance().register(UsersConf)
-    for folder in reversed(overlay("tasks")):
-        for path in sorted(folder.glob("*.yaml")):
-            ConfigStore.instance().store(path.name, OmegaConf.load(path), "tasks", f"tasks.{path.stem}")
+
+
+_FLAG_WITH_A_VALUE = re.compile(r"--(cfg|package|config-(path|name|dir)|experimental-rerun|info)|-(c|p|cp|cn|cd|i)")
+
+
+def _overrides(words: list[str]) -> list[str]:
+    """The words that override something: neither Hydra's own flags nor the word after one of them."""
+    pairs = zip(["", *words], words, strict=False)
+    return [word for flag, word in pairs if not word.startswith("-") and not _FLAG_WITH_A_VALUE.fullmatch(flag)]
 
 
 def _hydra_faults(words: list[str], error: Exception) -> list[Fault]:
@@ -265,14 +321,18 @@ def _hydra_faults(words: list[str], error: Exception) -> list[Fault]:
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
-    overrides = [word for word in words if "=" in word and not word.startswith("-")]
+    overrides = _overrides(words)
+    faults = [
+        Fault("not an override", word, f"write {word}=...") for word in overrides if "=" not in word and word[0] != "~"
+    ]
+    overrides = [word for word in overrides if "=" in word]
     choices = [word for word in overrides if "." not in word.partition("=")[0]]
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         wrong = {word: trouble for word in choices if (trouble := _trouble([word]))}
         good = [word for word in choices if word not in wrong]
         wrong |= {word: trouble for word in overrides if word not in choices and (trouble := _trouble([*good, word]))}
-        faults = [_override_fault(word, trouble, _known(good, word)) for word, trouble in wrong.items()]
+        faults += [_override_fault(word, trouble, _known(good, word)) for word, trouble in wrong.items()]
     return faults or [Fault(_first_line(error), do="kommunbench run --help")]
 
 
@@ -309,8 +369,12 @@ def _override_fault(word: str, error: Exception, known: tuple[str, ...]) -> Faul
     if "Could not load" in cause or "Could not find" in cause:
         option = next((name for name in value.strip("[]").split(",") if name not in known), value)
         return Fault(f"there is no {option!r}", key, did_you_mean(option, known))
+    if "Ambiguous value" in cause:
+        return Fault("several values", key, f"{key}=[{value}] for all of them in one run; -m for a run each")
     if "is not in struct" in cause or "Key" in cause:
         head, last = key.partition(".")[0], key.rpartition(".")[2]
+        if last in known:
+            return Fault("has no value that could be replaced", key, f"+{key}={value}")
         return Fault("unknown setting", key, did_you_mean(last, known) if known else did_you_mean(head, _GROUPS))
     return Fault(_first_line(error), key)
 

@@ -14,11 +14,12 @@ from kommunbench import __version__
 from kommunbench.config import FolderFederation, Settings, SyntheticFederation
 from kommunbench.core.digests import digest
 from kommunbench.core.errors import ConfigError, Fault, FederationError
-from kommunbench.core.folders import overlay
+from kommunbench.core.folders import CHECKOUT, overlay
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.spec import CENTRAL, ModelRef, PromptRef, RunSpec, TaskRef
 from kommunbench.federation.engines import open_engine
 from kommunbench.federation.plan import Plan, pairs_to_compare
+from kommunbench.federation.strategies import check_options
 from kommunbench.models.open import card_digest
 from kommunbench.report.record import RosterSite, RunInfo
 from kommunbench.site.settings import SiteSettings
@@ -31,6 +32,8 @@ def make_plan(settings: Settings) -> Plan:
         ConfigError, TaskError, ModelError: what cannot be run.
     """
     open_engine(settings.engine.name)
+    if settings.trains:
+        check_options(settings.strategy)
     for task in settings.tasks.values():
         task.primary_measure()
     roster = make_roster(settings)
@@ -41,6 +44,7 @@ def make_plan(settings: Settings) -> Plan:
         spec=spec,
         federation=settings.federation.name,
         synthetic=isinstance(settings.federation, SyntheticFederation),
+        note=settings.federation.note if isinstance(settings.federation, SyntheticFederation) else None,
         roster=roster,
         engine=settings.engine.name,
         strategy=settings.strategy.name,
@@ -120,7 +124,7 @@ def make_roster(settings: Settings) -> tuple[RosterSite, ...]:
 def _folders(federation: FolderFederation) -> tuple[str, ...]:
     if not federation.path.is_dir():
         raise ConfigError(Fault("no such folder", f"federation.path={federation.path}"))
-    names = tuple(sorted(path.name for path in federation.path.iterdir() if path.is_dir()))
+    names = tuple(sorted(path.name for path in federation.path.iterdir() if path.is_dir() and path.name[0] != "."))
     if not names:
         raise FederationError(Fault("no site below the folder", str(federation.path), "a site is a folder DIR/<site>/"))
     return names
@@ -141,8 +145,8 @@ def make_sites(settings: Settings) -> list[SiteSettings]:
             name=site.name,
             home=home,
             ledger=run / "ledger" / site.name / "ledger.jsonl",
-            conf=overlay("conf"),
-            tasks=overlay("tasks"),
+            conf=(*overlay("conf"), *map(Path.resolve, settings.config_dirs)),  # in the order in which Hydra looks
+            tasks=(*(path.resolve() / "tasks" for path in settings.config_dirs), *overlay("tasks")),
             threads=settings.engine.threads,
         )
         if isinstance(federation, SyntheticFederation):
@@ -179,10 +183,12 @@ def settings_digest(settings: Settings) -> str:
 
 
 def _git() -> str:
-    """The commit that the working directory is at, or an empty string."""
+    """The commit of the checkout that runs, or an empty string for an installed package."""
+    if not (CHECKOUT / "pyproject.toml").is_file():
+        return ""
     try:
         found = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+            ["git", "-C", str(CHECKOUT), "rev-parse", "HEAD"],
             capture_output=True,
             text=True,
             timeout=5,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from kommunbench.core.errors import INTERRUPTED_EXIT_CODE, KommunbenchError, TrackingError
+from kommunbench.core.errors import INTERRUPTED_EXIT_CODE, ConfigError, Fault, KommunbenchError, TrackingError
 
 if TYPE_CHECKING:
     from kommunbench.config import Settings
@@ -36,9 +36,8 @@ def run(words: tuple[str, ...]) -> None:
 
         folder = RunFolder(settings.folder)
         if (folder.path / "spec.json").is_file():
-            raise KommunbenchError(
-                f"{folder.path} is a run already: choose another name=..., or `kommunbench runs resume {folder.name}`"
-            )
+            do = f"choose another name=..., or `kommunbench runs resume {folder.path}`"
+            raise ConfigError(Fault(f"{folder.path} is a run already", "name", do))
         plan = make_plan(settings)
         folder.write_info(plan.info)
         folder.write("plan.json", plan.model_dump_json(indent=1))

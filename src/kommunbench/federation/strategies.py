@@ -6,6 +6,7 @@ rounds (momentum, second moments) goes into the checkpoint, so that a resumed ru
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -41,6 +42,25 @@ FLOWER: dict[str, Callable[..., flower.FedAvg]] = {
 }
 
 
+def check_options(settings: StrategySettings) -> None:
+    """Check that the strategy has every option that is set. What all of them have (whom to sample) is not for setting.
+
+    Raises:
+        ConfigError: every option that it does not know.
+    """
+    common = inspect.signature(flower.FedAvg).parameters
+    known = tuple(name for name in inspect.signature(FLOWER[settings.name]).parameters if name not in common)
+    ConfigError.raise_if(
+        Fault(
+            f"{settings.name} has no option {name!r}",
+            "strategy.options",
+            did_you_mean(name, known) if known else "it has none",
+        )
+        for name in settings.options
+        if name not in known
+    )
+
+
 class Aggregator:
     """A Flower strategy with its state made visible.
 
@@ -51,19 +71,10 @@ class Aggregator:
     def __init__(self, settings: StrategySettings, grid: Grid) -> None:
         self._grid = grid
         self._settings = settings
-        try:
-            self._strategy = FLOWER[settings.name](
-                weighted_by_key=NUM_EXAMPLES, min_available_nodes=1, min_train_nodes=1, **settings.options
-            )
-        except TypeError:
-            known = tuple(name for name in FLOWER[settings.name].__init__.__code__.co_varnames if name != "self")
-            raise ConfigError(
-                *(
-                    Fault(f"{settings.name} has no option {name!r}", "strategy.options", did_you_mean(name, known))
-                    for name in settings.options
-                    if name not in known
-                )
-            ) from None
+        check_options(settings)
+        self._strategy = FLOWER[settings.name](
+            weighted_by_key=NUM_EXAMPLES, min_available_nodes=1, min_train_nodes=1, **settings.options
+        )
 
     def aggregate(self, round_number: int, start: Adapter, updates: Sequence[Update]) -> Adapter:
         """The next adapter from `start`, the adapter that was sent, and the updates in the roster's order."""
