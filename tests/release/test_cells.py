@@ -1,0 +1,67 @@
+"""The rules on one row, against hand counts, with metrics made for the purpose."""
+
+from __future__ import annotations
+
+import doorway as d
+import pytest
+
+from kommunbench.core.metric import Field, Metric
+from kommunbench.core.spec import Code, Slot
+from kommunbench.release.cells import hidden_counts, is_row, row_code, within_bounds
+from kommunbench.release.past import Past
+
+
+def slot_with(*fields: Field) -> Slot:
+    made = type("Made", (Metric,), {"name": "made", "fields": fields, "measures": (), "tally": lambda *_: ()})
+    return Slot((d.CELLS[0], "made"), made())
+
+
+ONE_KIND = slot_with(Field("kind", high=1, support=True))
+MANY_TIMES = slot_with(Field("words", high=9, support=True))
+WIDE = slot_with(Field("wide", high=2**62))
+
+
+@pytest.mark.parametrize(
+    ("slot", "row", "counts"),
+    [
+        (ONE_KIND, (40, 0, 38), [38, 2]),
+        (MANY_TIMES, (40, 0, 38), [38]),
+        (slot_with(Field("a", 1, support=True), Field("b", 1, support=True)), (40, 0, 20, 17), [20, 17, 20, 23, 3]),
+        (slot_with(Field("score", 1)), (40, 0, 2), []),
+    ],
+)
+def test_hidden_counts(slot, row, counts):
+    assert list(hidden_counts(slot, row)) == counts
+
+
+def test_the_rest_of_a_single_kind_holds_back_and_a_count_of_words_has_no_rest():
+    assert row_code(d.make_policy(), ONE_KIND, (40, 0, 38)) is Code.SMALL_CELL
+    assert row_code(d.make_policy(), MANY_TIMES, (40, 0, 38)) is Code.OK
+
+
+def test_a_sum_that_its_metric_allows_must_still_fit_in_64_bits():
+    assert within_bounds(WIDE, (40, 0, 2**63))
+    assert not is_row((40, 0, 2**63), 3)
+    assert row_code(d.make_policy(), WIDE, (40, 0, 2**63)) is Code.INTERNAL
+    assert row_code(d.make_policy(), WIDE, (40, 0, 2**63 - 1)) is Code.OK
+
+
+def test_a_kind_of_tuple_is_no_row():
+    class Row(tuple):
+        __slots__ = ()
+
+    assert is_row((40, 0, 38), 3)
+    assert not is_row(Row((40, 0, 38)), 3)
+
+
+def test_a_sum_of_squares_is_never_negative():
+    assert not within_bounds(d.close_request().slots()[0], (0, 0, -5))
+
+
+def test_a_pair_needs_the_tallies_of_both_sides():
+    left, right = d.CELLS[0], d.cell("summarization")
+    pair = Slot((left, right, "chrf", "chrf"))
+    shown = {"guideline_qa/test/chrf": frozenset({40})}
+    assert Past(here=shown).code(d.make_policy(), pair, 40) is Code.NOT_AVAILABLE
+    both = {**shown, "summarization/test/chrf": frozenset({40})}
+    assert Past(here=both).code(d.make_policy(), pair, 40) is Code.OK
