@@ -7,7 +7,7 @@ import pytest
 
 from kommunbench.core.errors import ModelError
 from kommunbench.core.model import Decoding, ModelCard, Query, Trainable, TrainSettings
-from kommunbench.models.batches import encode_pair, in_buckets
+from kommunbench.models.batches import encode_pair, in_buckets, in_parts
 from kommunbench.models.open import open_model
 
 SETTINGS = TrainSettings(rank=4, alpha=8, learning_rate=1e-2, epochs=4, batch_size=4, precision="float32", clip_norm=5)
@@ -158,6 +158,19 @@ def test_a_pass_has_every_row_once() -> None:
     while len(seen) < 37:
         seen += [row.answer[0] for row in next(batches)]
     assert sorted(seen) == rows
+
+
+def test_a_batch_in_parts_has_the_same_gradient(lfm2_card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = []
+    for tokens in (10_000, 60):
+        monkeypatch.setattr("kommunbench.models.lora.PART_TOKENS", tokens)
+        model = open_model(lfm2_card, threads=1)
+        ends.append(model.train(PAIRS, model.new_adapter(SETTINGS, 1), SETTINGS, seed=1).adapter)
+    rows = [encode_pair(model.network, model.tokenizer, pair, 128) for pair in PAIRS[:4]]
+    assert len(list(in_parts(rows, 60))) > 1
+    assert [row for part in in_parts(rows, 60) for row in part] == rows
+    for name in ends[0]:
+        np.testing.assert_allclose(ends[0][name], ends[1][name], atol=2e-3)
 
 
 def test_nothing_to_train_on_is_said(lfm2_card: ModelCard) -> None:

@@ -12,7 +12,7 @@ from kommunbench.models.open import card_digest, open_model
 from kommunbench.models.pretrain import PretrainSettings, Progress, pretrain, train_tokenizer
 
 SETTINGS = PretrainSettings(
-    vocabulary=320, tokenizer_texts=200, width=32, feed_forward=64, layers="ca", heads=2, positions=256,
+    vocabulary=320, tokenizer_texts=200, width=32, feed_forward=64, layers="ca", drill_share=0, heads=2, positions=256,
     tokens=60_000, batch_tokens=600, threads=1,
 )  # fmt: skip
 

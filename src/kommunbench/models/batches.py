@@ -47,6 +47,19 @@ def in_buckets(rows: Sequence[Encoded], batch_size: int, seed: int) -> Iterator[
             yield [rows[place] for place in batches[index]]
 
 
+def in_parts(batch: Sequence[Encoded], tokens: int) -> Iterator[list[Encoded]]:
+    """The rows of `batch` in order, in parts of at most `tokens` with padding, or one row where that is longer."""
+    part: list[Encoded] = []
+    for row in batch:
+        width = max(len(other.prompt) + len(other.answer) for other in (*part, row))
+        if part and width * (len(part) + 1) > tokens:
+            yield part
+            part = []
+        part.append(row)
+    if part:
+        yield part
+
+
 def collate(model: Any, tokenizer: Any, batch: Sequence[Encoded]) -> tuple[dict[str, Any], torch.Tensor]:
     """(inputs of the model's forward, targets (rows, positions of its logits)); UNSCORED outside the answers.
 

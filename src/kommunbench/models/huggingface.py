@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,8 @@ class HuggingFace:
         from kommunbench.models.lora import Lora
 
         _check_options(card)
+        # oneDNN keeps a kernel for every shape of batch it has seen; by default so many that they fill a gigabyte.
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
         if threads:
             torch.set_num_threads(threads)
         self.card = card

@@ -17,10 +17,12 @@ from torch.nn.functional import cross_entropy
 
 from kommunbench.core.errors import Fault, ModelError
 from kommunbench.core.model import Adapter, Training, TrainSettings
-from kommunbench.models.batches import Encoded, collate, encode_pair, in_buckets
+from kommunbench.models.batches import Encoded, collate, encode_pair, in_buckets, in_parts
 
 FLOOR = 0.1
 """Share of the learning rate that is left at a round's last step."""
+PART_TOKENS = 2048
+"""Tokens that go through the model at once; a larger batch goes through in parts, with the same gradient."""
 
 
 class Lora:
@@ -169,17 +171,19 @@ class Lora:
         half = settings.precision == "bfloat16"
         seen = 0
         for _, batch in zip(range(steps), in_buckets(rows, settings.batch_size, seed), strict=False):
-            seen += sum(len(row.prompt) + len(row.answer) for row in batch)
-            with torch.autocast(self.base.device.type, torch.bfloat16, enabled=half):
-                loss = answer_loss(self.base, self.tokenizer, batch)
-            if settings.proximal_mu:
-                pull = sum(((weight - origin) ** 2).sum() for weight, origin in zip(weights, start, strict=True))
-                loss = loss + settings.proximal_mu / 2 * pull
-            loss.backward()  # type: ignore[no-untyped-call]
+            answers = sum(len(row.answer) for row in batch)
+            for part in in_parts(batch, PART_TOKENS):
+                with torch.autocast(self.base.device.type, torch.bfloat16, enabled=half):
+                    loss = answer_loss(self.base, self.tokenizer, part)
+                (loss * (sum(len(row.answer) for row in part) / answers)).backward()  # type: ignore[no-untyped-call]
+            for weight, origin in zip(weights, start, strict=False):
+                if weight.grad is not None:
+                    weight.grad.add_(weight.detach() - origin, alpha=settings.proximal_mu)
             torch.nn.utils.clip_grad_norm_(weights, settings.clip_norm)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             schedule.step()
+            seen += sum(len(row.prompt) + len(row.answer) for row in batch)
         if not torch.isfinite(loss):
             raise ModelError(Fault("the training loss is not finite", "train.learning_rate", "try a lower one"))
         return seen

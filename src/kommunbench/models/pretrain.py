@@ -8,6 +8,7 @@ induction head of Olsson et al. 2022), and at this size copies worse.
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -20,6 +21,7 @@ from torch.nn.functional import cross_entropy
 
 from kommunbench.models.batches import UNSCORED
 from kommunbench.models.generate import pad_right
+from kommunbench.models.word_drills import word_drills
 
 PAD, END = "<pad>", "<end>"
 
@@ -41,16 +43,17 @@ class PretrainSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     seed: int = 1
-    vocabulary: int = Field(2048, ge=300, description="size of the byte-level BPE vocabulary")
+    vocabulary: int = Field(3072, ge=300, description="size of the byte-level BPE vocabulary")
+    drill_share: float = Field(0.25, ge=0, lt=1, description="share of documents that are drills on new words")
     tokenizer_texts: int = Field(30_000, ge=1, description="documents that the tokenizer is trained on")
     width: int = Field(128, ge=8)
     feed_forward: int = Field(384, ge=8)
-    layers: str = Field("ccacacaa", pattern=r"^[ca]*a[ca]*$", description="c a convolution, a an attention, in order")
+    layers: str = Field("ccacca", pattern=r"^[ca]*a[ca]*$", description="c a convolution, a an attention, in order")
     heads: int = Field(4, ge=1)
     kernel: int = Field(4, ge=2, description="positions that a convolution sees")
     positions: int = Field(2048, ge=64)
-    tokens: int = Field(24_000_000, ge=1, description="tokens to train on, padding left out")
-    batch_tokens: int = Field(6_000, ge=64, description="tokens in a batch, padding counted")
+    tokens: int = Field(9_000_000, ge=1, description="tokens to train on, padding left out")
+    batch_tokens: int = Field(2_500, ge=64, description="tokens in a batch, padding counted")
     learning_rate: float = Field(4e-3, gt=0)
     matrix_rate: float = Field(0.02, gt=0, description="Muon's learning rate, for the matrices inside the layers")
     weight_decay: float = Field(0.05, ge=0)
@@ -93,13 +96,30 @@ def pretrain(
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    tokenizer = train_tokenizer(islice(corpus(), settings.tokenizer_texts), settings)
+    tokenizer = train_tokenizer(islice(_mixed(corpus(), settings), settings.tokenizer_texts), settings)
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         model = new_model(settings, tokenizer)
-        state = _train(model, _batches(_encode(corpus(), tokenizer), settings), settings, progress, folder, tokenizer)
+        state = _train(
+            model,
+            _batches(_encode(_mixed(corpus(), settings), tokenizer), settings),
+            settings,
+            progress,
+            folder,
+            tokenizer,
+        )
     _save(model, tokenizer, folder)
     return state
+
+
+def _mixed(corpus: Iterable[Text], settings: PretrainSettings) -> Iterator[Text]:
+    """The corpus with drills on new words strewn in."""
+    rng = random.Random(f"mixed/{settings.seed}")  # noqa: S311 (data, not secrets)
+    drills = word_drills(settings.seed)
+    for text in corpus:
+        while rng.random() < settings.drill_share:
+            yield next(drills)
+        yield text
 
 
 def train_tokenizer(texts: Iterable[Text], settings: PretrainSettings) -> Any:
