@@ -36,10 +36,14 @@ class SyntheticFederation(_Frozen):
 
     name: str
     kind: Literal["synthetic"]
-    generate: Population | None = Field(None, description="organisations made up by the number, before those of `sites`")
+    generate: Population | None = Field(
+        None, description="organisations made up by the number, before those of `sites`"
+    )
     sites: dict[str, Organisation] = Field(default_factory=dict, validate_default=True)
     policy: dict[str, Any] = Field(default_factory=dict, description="site.yaml of every site, as release/ reads it")
-    note: Bilingual | None = Field(None, description="what every output says of the data; by default that it is made up")
+    note: Bilingual | None = Field(
+        None, description="what every output says of the data; by default that it is made up"
+    )
 
     @field_validator("sites", mode="before")
     @classmethod

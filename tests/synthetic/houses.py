@@ -19,7 +19,8 @@ SEED = 1
 def federation(name: str) -> list[Organisation]:
     """The organisations that conf/federation/<name>.yaml states by itself."""
     text = (CONF / "federation" / f"{name}.yaml").read_text(encoding="utf-8")
-    return [Organisation.model_validate(site) for site in yaml.safe_load(text)["sites"].values()]
+    sites = yaml.safe_load(text)["sites"]
+    return [Organisation.model_validate({"name": name, **site}) for name, site in sites.items()]
 
 
 _task = cache(read_once)

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from houses import federation
+from houses import NEUTRAL, federation
 
 from kommunbench.core.errors import ConfigError
 from kommunbench.synthetic.folder import write_federation
@@ -11,7 +11,7 @@ from kommunbench.synthetic.organisation import Organisation, Recipe, Sizes
 def test_a_federation_on_disk_has_a_file_a_site_and_task_with_all_rows(tmp_path):
     pilot = federation("pilot")
     written = list(write_federation(pilot, tmp_path, 1, Recipe()))
-    assert len(written) == 18
+    assert len(written) == 6 * 10
     for organisation in pilot:
         for task, sizes in organisation.sizes.items():
             lines = (tmp_path / organisation.name / f"{task}.jsonl").read_text(encoding="utf-8").splitlines()
@@ -38,10 +38,14 @@ def test_a_task_without_a_generator_is_named(tmp_path):
 
 
 def test_the_pilot_is_of_a_size_that_runs_in_minutes_and_has_one_refusal():
-    tests = [sizes.test for house in federation("pilot") for sizes in house.sizes.values()]
+    houses = federation("pilot")
+    tests = [house.sizes[task].test for house in houses for task in NEUTRAL]
     assert 1500 <= sum(tests) <= 1800
     assert [count for count in tests if count < 10] == [8]
     assert all(40 <= count <= 200 for count in tests if count != 8)
+    further = [sizes for house in houses for task, sizes in house.sizes.items() if task not in NEUTRAL]
+    assert len(further) == 6 * 7
+    assert all(40 <= sizes.test <= 60 <= sizes.train <= 100 for sizes in further)
 
 
 def test_the_unseen_sites_have_nothing_to_train_on():

@@ -40,7 +40,7 @@ def build_report(folder: RunFolder) -> Report:
         kommunbench=info.spec.kommunbench,
         federation=info.federation,
         synthetic=info.synthetic,
-        note=SYNTHETIC if info.synthetic else None,
+        note=(info.note or SYNTHETIC) if info.synthetic else None,
         privacy=info.spec.privacy,
         engine=info.engine,
         strategy=info.strategy,

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kommunbench.core.errors import DataError, Fault
 from kommunbench.core.spec import Cell, Code, Cost, Pair, RunSpec
+from kommunbench.core.task import Bilingual
 
 Status = Literal["ok", "refused", "missing", "failed"]
 
@@ -45,6 +46,8 @@ class RunInfo(_Frozen):
     federation: str
     synthetic: bool
     """Every site's data is synthetic, and every output says so."""
+    note: Bilingual | None = None
+    """What every output says of synthetic data, where the federation has words of its own."""
     roster: tuple[RosterSite, ...]
     engine: str
     strategy: str
