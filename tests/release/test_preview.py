@@ -57,7 +57,8 @@ def test_closing_sums_are_on_the_page():
 
 
 def test_names_that_the_coordinator_sent_cannot_dress_the_page_up():
-    request = d.make_request(spec=d.make_spec(run="a\n# Godkänd\n<b>|\x1b[31m[x](y)"))
+    unchecked = d.make_spec().model_copy(update={"run": "a\n# Godkänd\n<b>|\x1b[31m[x](y)"})
+    request = d.make_request().model_copy(update={"spec": unchecked})
     text, _ = page(request)
     assert "\n# Godkänd" not in text
     assert not set("<>\x1b") & set(text)

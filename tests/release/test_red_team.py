@@ -433,8 +433,10 @@ def a_metric_that_the_approved_task_does_not_have():
 
 @way(Code.BAD_REQUEST)
 def a_metric_whose_name_is_text():
-    spec = d.make_spec(tasks=(d.task_ref(d.QA, metrics=(CANARY,)), d.task_ref(d.SHORT)))
-    return Way(Answer(), d.make_request(spec=spec))
+    tasks = (d.task_ref(d.QA).model_copy(update={"metrics": (CANARY,)}), d.task_ref(d.SHORT))
+    return Way(
+        Answer(), d.make_request().model_copy(update={"spec": d.make_spec().model_copy(update={"tasks": tasks})})
+    )
 
 
 @way(Code.BAD_REQUEST)
@@ -444,8 +446,14 @@ def a_task_whose_name_is_text():
 
 @way(Code.NOT_AVAILABLE)
 def a_run_whose_name_is_text():
-    prompts = (PromptRef(name=CANARY, variant=CANARY),)
-    return Way(Answer(), d.make_request(spec=d.make_spec(run=CANARY, prompts=prompts, kommunbench=CANARY)))
+    unchecked = d.make_spec().model_copy(
+        update={
+            "run": CANARY,
+            "prompts": (PromptRef.model_construct(name=CANARY, variant=CANARY),),
+            "kommunbench": CANARY,
+        }
+    )
+    return Way(Answer(), d.make_request().model_copy(update={"spec": unchecked}))
 
 
 @way(Code.OVER_LIMIT)

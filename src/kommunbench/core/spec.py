@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from kommunbench.core.digests import digest
 from kommunbench.core.example import Split
@@ -30,12 +30,16 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+"""A name that comes from outside and may become part of a path: no separators, no leading dot."""
+
+
 class TaskRef(_Frozen):
     """A task by name and digest, with what a run may set of its decoding and of its metrics' order."""
 
-    name: str
+    name: Name
     digest: str
-    metrics: tuple[str, ...]
+    metrics: tuple[Name, ...]
     max_new_tokens: int = Field(ge=1, le=4096)
     max_examples: int = Field(0, ge=0, description="evaluate at most so many test examples a site; 0: all")
 
@@ -43,7 +47,7 @@ class TaskRef(_Frozen):
 class ModelRef(_Frozen):
     """A model by name and digest."""
 
-    name: str
+    name: Name
     digest: str
     trainable: bool = False
     prompted: bool = True
@@ -54,8 +58,8 @@ class ModelRef(_Frozen):
 class PromptRef(_Frozen):
     """A way of asking: an instruction variant of the task, with `shots` worked examples from the site's train split."""
 
-    name: str
-    variant: str
+    name: Name
+    variant: Name
     shots: int = Field(0, ge=0, le=16)
 
 
@@ -67,7 +71,7 @@ class RunSpec(_Frozen):
     """One run, as every site sees it."""
 
     schema_version: int = 1
-    run: str
+    run: Name
     kommunbench: str
     seed: int = Field(ge=0)
     tasks: tuple[TaskRef, ...]

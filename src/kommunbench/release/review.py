@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, fields
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -171,11 +171,11 @@ def _stated(code: object) -> Code:
 
 
 def _rounded(cost: Cost, hidden: bool) -> Cost:
-    """Costs in coarse steps, and only times where a set was too small to show.
+    """Costs in coarse steps, and no count of evaluated examples or tokens where a set was too small to show.
 
-    Examples and tokens of the whole reply, less those of the slots that are shown, would give the size of the set that
-    is not.
-    A cost that is no row of counts is left out.
+    Those of the whole reply, less those of the slots that are shown, would give the size of the set that is not. The
+    counts of training are of all train splits together and nothing tells them apart by task; the coordinator weighs
+    adapters by them. A cost that is no row of counts is left out.
     """
     if (
         type(cost) is not Cost
@@ -184,7 +184,7 @@ def _rounded(cost: Cost, hidden: bool) -> Cost:
     ):
         return Cost()
     if hidden:
-        cost = Cost(evaluate_ms=cost.evaluate_ms, train_ms=cost.train_ms)
+        cost = replace(cost, examples=0, prompt_tokens=0, new_tokens=0)
     pairs = zip(astuple(cost), astuple(COST_UNIT), strict=True)
     return Cost(*(round(amount / unit) * unit for amount, unit in pairs))
 
