@@ -32,7 +32,7 @@ def serve(message: Message, context: Context) -> Message:
             try:
                 request, adapters = read_request(message)
                 release = answer_request(settings, request, adapters)
-            except Exception as error:
+            except BaseException as error:  # SystemExit too: its message would be printed
                 log_failure("the request was not answered", error)
                 release = refuse(Code.INTERNAL if request else Code.BAD_REQUEST, request)
     except Exception:  # without settings or a log there is nobody to tell; the coordinator gets the code

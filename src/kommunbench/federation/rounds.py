@@ -197,7 +197,8 @@ class Rounds:
         """The message to one site; a site that never trains is asked to evaluate only."""
         own = request if site in self.trains else request.model_copy(update={"train": False})
         kind = "query" if request.action == "close" else "train" if own.train else "evaluate"
-        return Message(write_request(own, adapters), node_id, kind, group_id=str(request.round))
+        content, group = write_request(own, adapters), str(request.round)
+        return Message(content, node_id, kind, ttl=self.plan.deadline_s, group_id=group)
 
     def receive(self, site: str, name: str, request: Request, sent: Adapter | None, message: Message) -> Received:
         """What a reply says, checked: a site's bytes are trusted no more than the network's."""

@@ -18,7 +18,7 @@ from kommunbench.core.model import Adapter, Decoding, Model, ModelCard, Trainabl
 from kommunbench.core.spec import Answer, Cell, Code, Cost, Request
 from kommunbench.core.task import Task, load_task
 from kommunbench.models.open import card_digest, load_card, open_model
-from kommunbench.release import Ledger, NoPolicyError, Release, ReleasePolicy, let_out, read_policy, refuse
+from kommunbench.release import Ledger, NoPolicyError, Release, ReleasePolicy, admit, let_out, read_policy, refuse
 from kommunbench.site.close import close
 from kommunbench.site.data import SiteData
 from kommunbench.site.evaluate import Evaluated, choose_shots, evaluate, render
@@ -42,7 +42,11 @@ def answer_request(settings: SiteSettings, request: Request, adapters: Mapping[s
     except NoPolicyError as error:
         log.error("%s", error)
         return refuse(error.code, request, ledger)
-    return let_out(*Work(settings, policy, request, adapters).done(), adapters.get(FEDERATION), ledger)
+    work = Work(settings, policy, request, adapters)
+    code = admit(work.policy, request, ledger)
+    if code is not Code.OK:
+        return refuse(code, request, ledger)
+    return let_out(*work.done(), adapters.get(FEDERATION), ledger)
 
 
 class Work:
@@ -97,15 +101,9 @@ class Work:
             decoding = Decoding(max_new_tokens=ref.max_new_tokens, stop=task.stop, batch_size=self.spec.batch_size)
             model = self.model(cell)
             result = evaluate(task, prompt, examples, shots, model, decoding)
-        except DataError as error:
-            log.error("%s", error)
-            return Code.DATA_FAULT
-        except ModelError as error:
-            log.error("%s", error)
-            return Code.MODEL_FAULT
         except Exception as error:  # one model that fails on one task leaves the others their numbers
             log_failure(f"{cell.model} on {cell.task}", error)
-            return Code.INTERNAL
+            return _code_of(error)
         self.kept.save(cell, result)
         self.cost = replace(
             self.cost,
@@ -122,15 +120,9 @@ class Work:
         if code is Code.OK:
             try:
                 training = self._train()
-            except DataError as error:
-                log.error("%s", error)
-                code = Code.DATA_FAULT
-            except ModelError as error:
-                log.error("%s", error)
-                code = Code.MODEL_FAULT
             except Exception as error:  # the evaluation that was done is still worth having
                 log_failure("training", error)
-                code = Code.INTERNAL
+                code = _code_of(error)
             else:
                 code = Code.OK if training else Code.NO_DATA
         self.answer.adapter_code = code
@@ -202,6 +194,13 @@ class Work:
         except ModelError as error:
             log.error("%s", error)
             return None
+
+
+def _code_of(error: Exception) -> Code:
+    """What the coordinator hears of an error that the site's log tells more about."""
+    if isinstance(error, DataError):
+        return Code.DATA_FAULT
+    return Code.MODEL_FAULT if isinstance(error, ModelError) else Code.INTERNAL
 
 
 def _digest_or_none(card: ModelCard) -> str | None:

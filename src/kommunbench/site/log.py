@@ -1,7 +1,8 @@
 """The site's own log: what went wrong and where, never a word of an example.
 
-An exception's message may quote the text that it failed on, so only its type and its place in the code are written. The
-file stays at the site, readable by its owner alone.
+An exception's message may quote the text that it failed on, so only its type and its place in the code are written,
+unless our own code raised it: our faults never quote an example. Another package's model can raise our exceptions too,
+with a message of its own making. The file stays at the site, readable by its owner alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from kommunbench.core.errors import KommunbenchError
+from kommunbench.core.folders import PACKAGE
 
 LOG = "site.log"
 log = logging.getLogger("kommunbench")
@@ -35,7 +39,11 @@ def logging_to(home: Path) -> Iterator[None]:
 
 
 def log_failure(what: str, error: BaseException) -> None:
-    """Log where `error` was raised and of which type, without its message."""
-    frames = traceback.extract_tb(error.__traceback__)[:-4:-1]
+    """Log what failed: with its message where kommunbench's own code states it, else its type and place alone."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name != "raise_if"][:-4:-1]
+    own = bool(frames) and Path(frames[0].filename).is_relative_to(PACKAGE)
+    if own and isinstance(error, KommunbenchError):
+        log.error("%s: %s", what, error)
+        return
     places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in frames)
     log.error("%s: %s at %s", what, type(error).__name__, places)

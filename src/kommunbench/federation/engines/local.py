@@ -2,7 +2,8 @@
 
 `LocalGrid` is a `flwr.serverapp.Grid`. Each worker is a process that runs the same ClientApp as a real site does;
 messages cross to it as Flower's own protobuf bytes, so that what a site sends here is what it sends over a network. A
-worker that dies fails its message only, and another takes its place.
+worker that dies, or that is still at work when its message's time to live is over, fails that message only, and another
+takes its place: the next message finds as many workers as the first.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -56,7 +58,7 @@ class LocalGrid(Grid):
     ) -> None:
         TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = RUN_ID, 1, 1
         self._configs = {FIRST_NODE_ID + index: dict(config) for index, config in enumerate(node_configs)}
-        self._waiting: queue.SimpleQueue[tuple[str, Message] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[str, Message, float] | None] = queue.SimpleQueue()
         self._replies: dict[str, Message] = {}
         self._wiretap = wiretap
         self._workers = [_Worker(threads) for _ in range(max(1, min(workers, len(node_configs) or 1)))]
@@ -66,18 +68,28 @@ class LocalGrid(Grid):
 
     def _serve(self, worker: _Worker) -> None:
         while (job := self._waiting.get()) is not None:
-            message_id, message = job
-            sent = message_to_proto(message).SerializeToString()
-            if self._wiretap:
-                self._wiretap("in", sent)
-            received = worker.ask(sent, self._configs[message.metadata.dst_node_id])
-            if received is None:
-                error = Error(code=ErrorCode.CLIENT_APP_CRASHED, reason="the worker process ended")
-                self._replies[message_id] = Message(error, reply_to=message)
-                continue
-            if self._wiretap:
-                self._wiretap("out", received)
-            self._replies[message_id] = message_from_proto(ProtoMessage.FromString(received))
+            message_id, message, end = job
+            try:
+                reply = self._reply(worker, message, end)
+            except (
+                Exception
+            ) as error:  # bytes that are no message; whoever waits hears of it, and the next one is served
+                reply = Message(Error(ErrorCode.UNKNOWN, type(error).__name__), reply_to=message)
+            self._replies[message_id] = reply
+
+    def _reply(self, worker: _Worker, message: Message, end: float) -> Message:
+        """What the worker answers by the moment `end`, or an error in its place."""
+        if time.monotonic() >= end:
+            return Message(Error(ErrorCode.MESSAGE_UNAVAILABLE, "no worker was free in time"), reply_to=message)
+        sent = message_to_proto(message).SerializeToString()
+        if self._wiretap:
+            self._wiretap("in", sent)
+        received = worker.ask(sent, self._configs[message.metadata.dst_node_id], end)
+        if received is None:
+            return Message(Error(ErrorCode.CLIENT_APP_CRASHED, "the worker process ended"), reply_to=message)
+        if self._wiretap:
+            self._wiretap("out", received)
+        return message_from_proto(ProtoMessage.FromString(received))
 
     def close(self) -> None:
         """End the workers; what they are doing is lost."""
@@ -118,7 +130,7 @@ class LocalGrid(Grid):
         for message in messages:
             message_id = uuid.uuid4().hex
             message.metadata.__dict__["_message_id"] = message_id
-            self._waiting.put((message_id, message))
+            self._waiting.put((message_id, message, time.monotonic() + message.metadata.ttl))
             ids.append(message_id)
         return ids
 
@@ -150,33 +162,43 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self._pipe, far_end = context.Pipe()
         self.process: SpawnProcess = context.Process(target=_work, args=(far_end, self._threads), daemon=True)
-        self.process.start()
+        resource_tracker.ensure_running()  # it would lift the block below
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the process starts with it: see _work
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         far_end.close()
 
-    def ask(self, message: bytes, node_config: dict[str, Any]) -> bytes | None:
-        """The reply's bytes, or None when the process ended before it replied; it is started anew."""
+    def ask(self, message: bytes, node_config: dict[str, Any], end: float) -> bytes | None:
+        """The reply's bytes, or None when the process ended or was stopped at `end`; another takes its place then."""
         try:
             self._busy = True
             self._pipe.send_bytes(message)
             self._pipe.send(node_config)
-            reply = self._pipe.recv_bytes()
-            self._busy = False
-            return reply
+            if self._pipe.poll(max(0.0, end - time.monotonic())):
+                return self._pipe.recv_bytes()
+            self.process.terminate()
         except (EOFError, OSError):
-            if not self._ended:
-                self.process.join(timeout=1)
-                self._start()
-                self._busy = False
-            return None
+            pass  # it ended by itself, or `end` closed the pipe
+        finally:
+            self._busy = False
+        if not self._ended:
+            self._stop()
+            self._start()
+        return None
+
+    def _stop(self) -> None:
+        self._pipe.close()
+        self.process.join(timeout=3)
+        self.process.kill()
 
     def end(self) -> None:
         """An idle worker ends by itself when its pipe closes; one that is at work is stopped."""
         self._ended = True
         if self._busy:
             self.process.terminate()
-        self._pipe.close()
-        self.process.join(timeout=3)
-        self.process.kill()
+        self._stop()
 
 
 def _work(pipe: Connection, threads: int) -> None:
