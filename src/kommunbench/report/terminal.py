@@ -57,12 +57,12 @@ def _table(board: Leaderboard, report: Report, language: Language, wide: bool) -
         title += say(language, f"  [dim]frö {board.seed}[/dim]", f"  [dim]seed {board.seed}[/dim]")
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("", min_width=3, no_wrap=True)
-    table.add_column("System", no_wrap=True)
+    table.add_column("System", overflow="fold")
     if wide:
         table.add_column("", min_width=BAR, no_wrap=True)
     table.add_column(say(language, "Värde", "Value"), justify="right", min_width=5, no_wrap=True)
     table.add_column(say(language, "95 %, dessa", "95 %, these"), justify="right", min_width=11, no_wrap=True)
-    table.add_column(say(language, "Sämst", "Worst"), no_wrap=True)
+    table.add_column(say(language, "Sämst", "Worst"), overflow="fold")
     for standing, place in zip(board.standings, places(board), strict=True):
         row = report.by_key[standing.row.key]
         worst = number(row.worst_value, row.unit, language)
