@@ -19,7 +19,7 @@ SEVERAL = {"models", "prompt", "tasks"}
 NEEDED = {
     "federation=folder": ["federation.path=/srv/text"],
     "tracking=server": ["tracking.uri=http://localhost:5000"],
-    **{f"models=[{name}]": ["strategy=none"] for name in ("copy", "lead", "retrieval")},
+    **{f"models=[{name}]": ["strategy=none"] for name in ("constant", "copy", "lead", "retrieval", "shape")},
 }
 """What else has to be said where an option has a value to fill in, or a default that does not go with it."""
 OPTIONS = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ from kommunbench.models.open import card_digest
 
 
 class Copy:
-    """Answers with the input `input`, unchanged."""
+    """Answers with the input `input`, or the first input of a task that has none, unchanged."""
 
     def __init__(self, card: ModelCard, **machine: Any) -> None:  # noqa: ARG002
         self.card = card
@@ -23,7 +23,12 @@ class Copy:
 
     def generate(self, queries: Sequence[Query], decoding: Decoding) -> list[Completion]:  # noqa: ARG002
         """One completion for each query, in order."""
-        return [Completion(query.inputs["input"].strip()) for query in queries]
+        return [Completion(main_text(query.inputs).strip()) for query in queries]
+
+
+def main_text(inputs: Mapping[str, str]) -> str:
+    """What a task is about: its `input`, or the first of its inputs."""
+    return inputs["input"] if "input" in inputs else next(iter(inputs.values()))
 
 
 FAMILY = Copy

@@ -9,6 +9,7 @@ from typing import Any
 
 from kommunbench.core.errors import Fault, ModelError
 from kommunbench.core.model import Completion, Decoding, ModelCard, Query
+from kommunbench.models.copy import main_text
 from kommunbench.models.open import card_digest
 
 _END = re.compile(r"(?<=[.!?])\s+(?=[\"”»–-]?\s?[A-ZÅÄÖ0-9])")
@@ -16,7 +17,7 @@ _ABBREVIATION = re.compile(r"\b(bl\.a|t\.ex|m\.m|f\.d|s\.k|fr\.o\.m|t\.o\.m|ca|d
 
 
 class Lead:
-    """Answers with the first `sentences` (an option, 1 or more, default 2) of the input `input`."""
+    """Answers with the first `sentences` (an option, 1 or more, default 2) of the input `input`, or of the first."""
 
     def __init__(self, card: ModelCard, **machine: Any) -> None:  # noqa: ARG002
         self.card = card
@@ -31,7 +32,7 @@ class Lead:
 
     def generate(self, queries: Sequence[Query], decoding: Decoding) -> list[Completion]:  # noqa: ARG002
         """One completion for each query, in order."""
-        return [Completion(" ".join(split_sentences(query.inputs["input"])[: int(self.count)])) for query in queries]
+        return [Completion(" ".join(split_sentences(main_text(query.inputs))[: int(self.count)])) for query in queries]
 
 
 def split_sentences(text: str) -> list[str]:
