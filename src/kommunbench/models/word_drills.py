@@ -49,6 +49,10 @@ _VERBS = _words(
     "skriver läser ringer väntar söker bär drar flyttar fyller hämtar lägger möter når räknar saknar sänder "
     "vänder"
 )
+_MARKS = _words("• * - – — + > # → ◦ ▪ ☐ ✓ 1) a) 1. (1) 1: A.")
+_QUOTES = _words("\"{}\" ”{}” '{}' »{}« ({}) [{}] {}: {}/ **{}** _{}_")
+_STOPS = _words(", ; : ! ? … =")
+_UNITS = _words("kr tkr SEK % st. m² km °C € kronor timmar dagar veckor &")
 _ONSETS = _words("b bl br d dr f fl fr g gl gr h j k kl kn kr kv l m n p pl r s sk sl sm sn sp st str sv t tr tv v")
 _VOWELS = tuple("aeiouyåäö")
 _CODAS = ("", "", *_words("l ll m n nd ng r rd rk rm rn rt s sk st t v x"))
@@ -89,9 +93,15 @@ def _phrase(rng: random.Random, low: int, high: int) -> str:
             words.append(rng.choice(_VERBS))
         elif draw < 0.55:
             words.append(_number(rng))
+            if rng.random() < 0.3:
+                words.append(rng.choice(_UNITS))
         else:
             new = word(rng)
             words.append(new.capitalize() if rng.random() < 0.25 else new)
+        if rng.random() < 0.12:
+            words[-1] = rng.choice(_QUOTES).format(words[-1])
+        elif rng.random() < 0.12:
+            words[-1] += rng.choice(_STOPS)
     return " ".join(words)
 
 
@@ -113,6 +123,9 @@ def _capital(text: str) -> str:
 
 def _copy(rng: random.Random) -> Drill:
     text = " ".join(_lines(rng, 1, 3))
+    if rng.random() < 0.4:
+        mark = rng.choice(_MARKS)
+        text = "\n".join(f"{mark} {line}" for line in _lines(rng, 1, 4))
     return Drill(f"{text}\n\n{rng.choice(('Skriv av texten.', 'Skriv samma text igen.'))}\nText:", text)
 
 
