@@ -14,7 +14,7 @@ from kommunbench.core.folders import CONF, TASKS
 from kommunbench.core.task import load_task
 from kommunbench.federation.strategies import check_options
 
-SEVERAL = {"models", "prompt", "tasks"}
+SEVERAL = {"models", "prompt", "scorecard", "tasks"}
 """Groups of which a run takes several options."""
 NEEDED = {
     "federation=folder": ["federation.path=/srv/text"],

@@ -22,6 +22,8 @@ from kommunbench.core.folders import CONF, overlay
 from kommunbench.core.model import ModelCard, StrategySettings, TrainSettings
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.task import Bilingual, Task
+from kommunbench.report.scorecard import Scorecard
+from kommunbench.report.scorecard_check import check_scorecards
 from kommunbench.synthetic.organisation import Organisation, Recipe
 from kommunbench.synthetic.population import Population, populate
 from kommunbench.tracking.settings import TrackingSettings
@@ -104,6 +106,7 @@ class Settings(_Frozen):
     tasks: dict[str, Task] = Field(min_length=1)
     models: dict[str, ModelCard] = Field(min_length=1)
     prompt: dict[str, PromptSettings] = Field(min_length=1)
+    scorecard: dict[str, Scorecard] = Field(default_factory=dict)
     engine: EngineSettings
     strategy: StrategySettings
     privacy: PrivacySettings
@@ -139,7 +142,6 @@ def read_settings(raw: dict[str, Any]) -> Settings:
     Raises:
         ConfigError: every fault at once, by dotted name.
     """
-    raw = {key: value for key, value in raw.items() if key != "scorecard"}
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
@@ -174,7 +176,7 @@ def _fields_beside(location: list[str]) -> tuple[str, ...]:
 
 
 def _disagreements(settings: Settings) -> list[Fault]:
-    faults = []
+    faults = list(check_scorecards(settings.scorecard.values(), settings.tasks))
     for name, task in settings.tasks.items():
         for prompt in settings.prompt.values():
             if prompt.variant not in task.prompts:

@@ -12,6 +12,7 @@ from kommunbench.report.pool import gather
 from kommunbench.report.record import Received, RunFolder, RunInfo
 from kommunbench.report.roster import cost_row, site_rows
 from kommunbench.report.rows import Report, TaskRow
+from kommunbench.report.scorecard import scorecards
 from kommunbench.report.versus import pair_rows
 
 SYNTHETIC = Bilingual(
@@ -52,6 +53,7 @@ def build_report(folder: RunFolder) -> Report:
         complete=_complete(received),
         tasks=tasks,
         leaderboards=leaderboards(test, pairs),
+        scorecards=scorecards(info.scorecards, tasks, test),
         rows=tuple(test),
         pairs=tuple(pairs),
         validation=tuple(validation),

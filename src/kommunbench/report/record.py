@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from kommunbench.core.errors import DataError, Fault
 from kommunbench.core.spec import Cell, Code, Cost, Pair, RunSpec
 from kommunbench.core.task import Bilingual
+from kommunbench.report.scorecard import Scorecard
 
 Status = Literal["ok", "refused", "missing", "failed"]
 
@@ -52,6 +53,8 @@ class RunInfo(_Frozen):
     engine: str
     strategy: str
     pairs: tuple[Pair, ...] = ()
+    scorecards: tuple[Scorecard, ...] = ()
+    """What 'better' may mean, stated before anything was measured."""
     started_at: str
     """ISO 8601 with time zone."""
     command: str

@@ -180,6 +180,41 @@ class Leaderboard(_Frozen):
     standings: tuple[Standing, ...]
 
 
+class ScorecardPart(_Frozen):
+    """A measure that counts in a scorecard."""
+
+    task: str
+    metric: str
+    weight: float = Field(gt=0, le=1, description="its share of the whole")
+    worst: float | None = Field(description="the value that counts as 0; null where nobody says")
+    best: float | None = Field(description="the value that counts as 1")
+
+
+class ScorecardStanding(_Frozen):
+    """A system's place under a scorecard."""
+
+    rank: int | None = Field(ge=1)
+    model: str
+    prompt: str
+    stage: Stage
+    round: int = Field(ge=0)
+    seed: int
+    score: float | None = Field(ge=0, le=1, description="weighted mean of the parts, each from 0 (worst) to 1 (best)")
+    wins: float | None = Field(ge=0, le=1, description="share of all other weightings of the same parts that it leads")
+    reason: str | None = Field(description="why score is null")
+
+
+class ScorecardRow(_Frozen):
+    """Systems by somebody's own weights. Its scores have no intervals: the rows that they are made of have."""
+
+    name: str
+    title: Bilingual
+    seed: int
+    parts: tuple[ScorecardPart, ...]
+    standings: tuple[ScorecardStanding, ...]
+    changes: bool | None = Field(description="another system leads than under the first scorecard; null: not sure who")
+
+
 class Report(_Frozen):
     """Everything that a run has to say."""
 
@@ -200,6 +235,7 @@ class Report(_Frozen):
     complete: bool = Field(description="the closing message was answered; otherwise intervals are missing")
     tasks: tuple[TaskRow, ...]
     leaderboards: tuple[Leaderboard, ...]
+    scorecards: tuple[ScorecardRow, ...] = ()
     rows: tuple[Row, ...]
     pairs: tuple[PairRow, ...]
     validation: tuple[Row, ...] = Field(description="the same for validation splits: for choosing, never for claims")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kommunbench.report.figure_tables import curve_table, gain_table
 from kommunbench.report.notes import notes
 from kommunbench.report.rows import PairRow, Report
+from kommunbench.report.scorecard_tables import scorecard_table, scorecard_text
 from kommunbench.report.tables import (
     Table,
     absence_table,
@@ -58,6 +59,12 @@ def _sections(report: Report, language: Language) -> Iterator[Section]:
         ),
         tables=tuple(leaderboard_table(board, report, language) for board in report.leaderboards),
     )
+    if any(one.score is not None for card in report.scorecards for one in card.standings):
+        yield Section(
+            say(language, "Om annat räknas", "If something else counts"),
+            text=tuple(scorecard_text(report, language)),
+            tables=tuple(scorecard_table(card, report, language) for card in report.scorecards),
+        )
     if gains := gains_of(report):
         caption = say(
             language, "Efter gemensam träning (A) mot före (B)", "After training together (A) against before (B)"
