@@ -49,6 +49,7 @@ def make_plan(settings: Settings) -> Plan:
         engine=settings.engine.name,
         strategy=settings.strategy.name,
         pairs=pairs_to_compare(spec, settings.tasks),
+        tasks=tuple(settings.tasks.values()),
         scorecards=tuple(settings.scorecard.values()),
         started_at=datetime.now().astimezone().isoformat(timespec="seconds"),
         command=shlex.join(sys.argv),

@@ -84,8 +84,9 @@ def _complete(received: Iterable[Received]) -> bool:
 
 def _task_rows(info: RunInfo) -> tuple[TaskRow, ...]:
     found = []
+    stated = {task.name: task for task in info.tasks}
     for ref in info.spec.tasks:
-        task = load_task(ref.name)
+        task = stated.get(ref.name) or load_task(ref.name)
         _, measure = task.primary_measure()
         found.append(
             TaskRow(

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kommunbench.core.errors import DataError, Fault
 from kommunbench.core.spec import Cell, Code, Cost, Pair, RunSpec
-from kommunbench.core.task import Bilingual
+from kommunbench.core.task import Bilingual, Task
 from kommunbench.report.scorecard import Scorecard
 
 Status = Literal["ok", "refused", "missing", "failed"]
@@ -53,6 +53,8 @@ class RunInfo(_Frozen):
     engine: str
     strategy: str
     pairs: tuple[Pair, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    """The tasks as they were run, so that a report needs no task's file; empty in a folder that is older than this."""
     scorecards: tuple[Scorecard, ...] = ()
     """What 'better' may mean, stated before anything was measured."""
     started_at: str
