@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from kommunbench.report.statistics import Moments, across_sites, holm, independent, stratified, wilson
+from kommunbench.report.statistics import Moments, Spread, across_sites, holm, independent, stratified, wilson
 
 SCALE = 10**6
 
@@ -120,6 +120,75 @@ def test_sites_without_any_spread_give_the_t_interval_over_sites() -> None:
     expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-5)
     assert (across_sites([0.3] * 3, [0.0] * 3).low, across_sites([0.3] * 3, [0.0] * 3).high) == (0.3, 0.3)
+
+
+def test_one_more_site_is_the_textbooks_prediction_interval() -> None:
+    """As statsmodels predicts a new observation from a regression on nothing but a constant."""
+    import statsmodels.api as sm
+
+    values = np.array([0.31, 0.42, 0.55, 0.37, 0.61])
+    found = across_sites(values.tolist(), [0.002, 0.001, 0.004, 0.003, 0.0015])
+    frame = sm.OLS(values, np.ones(5)).fit().get_prediction([1.0]).summary_frame(alpha=0.05)
+    expected = (frame["obs_ci_lower"].iloc[0], frame["obs_ci_upper"].iloc[0])
+    assert (found.one_low, found.one_high) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("between", [0.02, 0.06])
+def test_one_new_site_lies_in_its_interval_at_least_as_often_as_it_says(between: float) -> None:
+    """The mean's interval covers a single new site far less often, which is why there are two."""
+    rng = np.random.default_rng(9)
+    measured, true, mean, repetitions = 0, 0, 0, 800
+    for _ in range(repetitions):
+        variances = rng.uniform(0.0005, 0.004, 11)
+        truths = rng.normal(0.5, between, 11)
+        values = truths + rng.normal(0, np.sqrt(variances))
+        found = across_sites(values[:10].tolist(), variances[:10].tolist())
+        measured += found.one_low <= values[10] <= found.one_high
+        true += found.one_low <= truths[10] <= found.one_high
+        mean += found.low <= truths[10] <= found.high
+    assert measured / repetitions == pytest.approx(0.95, abs=0.025)  # three standard errors
+    assert true / repetitions >= 0.95
+    assert mean < true - 100
+
+
+def test_shares_keep_within_zero_and_one() -> None:
+    found = across_sites([0.05, 0.9, 0.97], [0.001] * 3)
+    assert found.low < 0
+    assert found.one_high > found.high > 1
+    clipped = found.clipped()
+    assert (clipped.low, clipped.high, clipped.one_low, clipped.one_high) == (0, 1, 0, 1)
+    assert (clipped.i2, clipped.tau2) == (found.i2, found.tau2)
+
+
+@pytest.mark.parametrize("effect", [0.02, 0.1, 0.25, 0.5, 1.0])
+def test_the_examples_needed_are_statsmodels_to_within_one(effect: float) -> None:
+    from statsmodels.stats.power import TTestPower
+
+    exact = TTestPower().solve_power(effect_size=effect, alpha=0.05, power=0.8, alternative="two-sided")
+    spread = Spread(error=0.3 / math.sqrt(40), freedom=39)  # 40 examples with a standard deviation of 0.3
+    found = spread.needed(effect * 0.3, 40)
+    assert math.ceil(exact) <= found <= math.ceil(exact) + 1
+    assert spread.needed(-effect * 0.3, 40) == found
+
+
+def test_a_detectable_difference_needs_as_many_examples_as_there_are() -> None:
+    spread = Spread(error=0.01, freedom=999)
+    assert spread.detectable == pytest.approx(0.01 * 2.8016, rel=1e-4)  # z of .975 and of .80
+    assert spread.needed(spread.detectable, 1000) == 1000 + 2
+
+
+def test_a_detectable_difference_is_found_four_times_in_five() -> None:
+    rng = np.random.default_rng(10)
+    n, deviation = 200, 0.3
+    true = Spread(deviation / math.sqrt(n), n - 1).detectable
+    drawn = rng.normal(true, deviation, (4000, n))
+    found = (stats.ttest_1samp(drawn, 0, axis=1).pvalue < 0.05).mean()
+    assert found == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize(("value", "error"), [(0.0, 0.1), (0.2, 0.0), (1e-9, 0.1)])
+def test_no_number_of_examples_is_named_where_there_is_none(value: float, error: float) -> None:
+    assert Spread(error, 20).needed(value, 21) is None
 
 
 def test_holm_by_hand() -> None:

@@ -8,10 +8,11 @@ from kommunbench.core.metric import Measure, Metric, Tally
 from kommunbench.core.registry import find
 from kommunbench.core.spec import Cell
 from kommunbench.report.codes import Outcome
+from kommunbench.report.influence import influence
 from kommunbench.report.pool import Gathered, Parts, Pooled, groups, pool
 from kommunbench.report.record import RosterSite
 from kommunbench.report.rows import Row
-from kommunbench.report.statistics import MIN_SITES, Moments, Spread, across_sites, stratified, wilson
+from kommunbench.report.statistics import MIN_SITES, Heterogeneity, Moments, Spread, across_sites, stratified, wilson
 
 TOO_FEW_SITES = f"fewer than {MIN_SITES} sites"
 NO_SUMS = "no closing sums from every site in the value"
@@ -93,8 +94,8 @@ class Estimate:
         spread = stratified(moments)
         return ONE_EXAMPLE if spread is None else self._clip(*spread.interval(value))
 
-    def across(self, pooled: Pooled) -> tuple[float, float, float, float] | str:
-        """(low, high, i2, tau2) for sites like these, or why not."""
+    def across(self, pooled: Pooled) -> Heterogeneity | str:
+        """How sites differ and what that says of others like them, or why not."""
         values, variances = [], []
         for site, total in pooled.by_site.items():
             value = self.value(total)
@@ -108,7 +109,7 @@ class Estimate:
         found = across_sites(values, variances)
         if found is None:
             return TOO_FEW_SITES
-        return (*self._clip(found.low, found.high), found.i2, found.tau2)
+        return found.clipped() if self.measure.unit == "share" else found
 
     def _site_variance(self, keys: Sequence[tuple[str, str]], total: Tally) -> float | None:
         if self.measure.proportion:
@@ -144,7 +145,8 @@ def _row(cell: Cell, group: str, estimate: Estimate, pooled: Pooled, primary: bo
     interval = estimate.interval(pooled)
     across = estimate.across(pooled) if value is not None else "no value"
     low, high = (None, None) if isinstance(interval, str) else interval
-    new_low, new_high, i2, tau2 = (None,) * 4 if isinstance(across, str) else across
+    spread = None if isinstance(across, str) else across
+    moved = influence(value, total, pooled.by_site, estimate.value)
     values = dict(_site_values(estimate, pooled.by_site))
     worst, best = extremes(values, measure.direction) or (None, None)
     return Row(
@@ -162,8 +164,10 @@ def _row(cell: Cell, group: str, estimate: Estimate, pooled: Pooled, primary: bo
         primary=primary,
         low=low,
         high=high,
-        low_new_site=new_low,
-        high_new_site=new_high,
+        low_new_site=spread.low if spread else None,
+        high_new_site=spread.high if spread else None,
+        low_one_new_site=spread.one_low if spread else None,
+        high_one_new_site=spread.one_high if spread else None,
         n=total[0],
         unscored=total[1],
         suppressed=pooled.absent.get(Outcome.SUPPRESSED, 0),
@@ -176,10 +180,12 @@ def _row(cell: Cell, group: str, estimate: Estimate, pooled: Pooled, primary: bo
         best_site=best,
         best_value=None if best is None else values[best],
         gap=None if worst is None or best is None else abs(values[best] - values[worst]),
-        i2=i2,
-        tau2=tau2,
+        influential_site=moved.site if moved else None,
+        value_without=moved.without if moved else None,
+        i2=spread.i2 if spread else None,
+        tau2=spread.tau2 if spread else None,
         interval=None if low is None else "wilson" if measure.proportion else "delta",
-        interval_new_site=None if new_low is None else "hksj",
+        interval_new_site="hksj" if spread else None,
         reason=_reason(value, pooled),
         interval_reason=interval if isinstance(interval, str) else None,
         new_site_reason=across if isinstance(across, str) else None,

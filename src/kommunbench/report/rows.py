@@ -63,6 +63,10 @@ class Row(RowKey):
     high: float | None
     low_new_site: float | None = Field(description="95 % interval for the mean of sites like these, lower end")
     high_new_site: float | None
+    low_one_new_site: float | None = Field(
+        None, description="95 % interval for what one new site would measure, lower end"
+    )
+    high_one_new_site: float | None = None
     n: int = Field(ge=0, description="examples scored")
     unscored: int = Field(ge=0, description="examples whose score is undefined: a reference or a fact is lacking")
     suppressed: int = Field(ge=0, description="sites whose number was held back for having few examples")
@@ -75,6 +79,8 @@ class Row(RowKey):
     best_site: str | None
     best_value: float | None
     gap: float | None = Field(description="best site less worst, without sign")
+    influential_site: str | None = Field(None, description="the site that moves the value most by being left out")
+    value_without: float | None = Field(None, description="the value without that site")
     i2: float | None = Field(description="share of the spread between sites that is not chance, 0..1")
     tau2: float | None = Field(description="variance between sites, in the unit's square")
     interval: Literal["wilson", "delta"] | None = Field(description="how low and high were made")
@@ -94,6 +100,14 @@ class PairRow(_Frozen):
     high: float | None
     low_new_site: float | None
     high_new_site: float | None
+    low_one_new_site: float | None = Field(None, description="95 % interval for the difference at one new site")
+    high_one_new_site: float | None = None
+    influential_site: str | None = Field(None, description="the site that moves the difference most by being left out")
+    difference_without: float | None = Field(None, description="the difference without that site")
+    detectable: float | None = Field(
+        None, description="smallest true difference to show with 80 % power, two-sided 5 %"
+    )
+    n_needed: int | None = Field(None, description="examples for a difference of this size to show so")
     p: float | None = Field(ge=0, le=1, description="two-sided, against no difference")
     p_holm: float | None = Field(ge=0, le=1, description="p by Holm over its family: group, seed, primary or not")
     n: int = Field(ge=0, description="examples compared")

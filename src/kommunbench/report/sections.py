@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kommunbench.report.assurance_tables import assurance_table, assurance_text
 from kommunbench.report.figure_tables import curve_table, gain_table
 from kommunbench.report.notes import notes
 from kommunbench.report.rows import PairRow, Report
@@ -88,6 +89,12 @@ def _sections(report: Report, language: Language) -> Iterator[Section]:
         yield Section(
             say(language, "Andra jämförelser", "Other comparisons"),
             tables=(pair_table(others, report, language, caption),),
+        )
+    if any(pair.difference is not None for pair in (*gains, *others)):
+        yield Section(
+            say(language, "Hur långt det räcker", "How far it carries"),
+            text=(assurance_text(language),),
+            tables=(assurance_table((*gains, *others), report, language),),
         )
     yield Section(
         say(language, "Organisation för organisation", "Site by site"),

@@ -6,7 +6,10 @@ Two questions, two intervals, both at 95 %:
   for proportions (Wilson 1927); for everything else the delta method, stratified by site, from closing sums
   (`site/close.py`): `var = sum_s n_s S_s^2 / N^2`, a t quantile with Welch and Satterthwaite's degrees of freedom.
 - *A new municipality*: where does the mean over all sites like these lie? Random effects over the sites' values with
-  Paule and Mandel's between-site variance and a t quantile (Hartung, Knapp, Sidik, Jonkman; IntHout et al. 2014).
+  Paule and Mandel's between-site variance and a t quantile (Hartung, Knapp, Sidik, Jonkman; IntHout et al. 2014). And
+  what would a single new site measure? The normal prediction interval over k sites' values, `mean +- t s sqrt(1 + 1/k)`
+  (Hahn and Meeker 1991). A new site's true value it covers at least as often; the interval that puts tau2 in as if it
+  were known (Higgins et al. 2009) covered it 84 to 94 times in a hundred in our simulation, and so is not used.
 
 Numbers are in the measure's own unit; variances in its square.
 """
@@ -15,13 +18,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 from kommunbench.core.spec import SECOND_MOMENT_SCALE
 
 LEVEL = 0.95
+POWER = 0.8
 MIN_SITES = 3
 """Fewest sites from which to say anything of a new one."""
+MOST_NEEDED = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +71,52 @@ class Spread:
             return 1.0 if value == 0 else 0.0
         return float(2 * t.sf(abs(value) / self.error, self.freedom))
 
+    @property
+    def detectable(self) -> float:
+        """The smallest true difference that a test with this standard error would show with 80 % power at 5 %."""
+        return _quantiles() * self.error
+
+    def needed(self, value: float, n: int) -> int | None:
+        """Examples, of the same spread, for a difference of `value` to show with 80 % power at 5 %, two-sided.
+
+        `n` is how many gave this standard error. `((z.975 + z.80) / d)^2 + z.975^2 / 2` with d the difference in
+        standard deviations (Guenther 1981), within one of the exact sample size of a t test. None without a difference
+        or a spread, or above 10^9.
+        """
+        if not value or not self.error:
+            return None
+        from scipy.stats import norm
+
+        found = n * (self.detectable / value) ** 2 + float(norm.ppf((1 + LEVEL) / 2)) ** 2 / 2
+        return math.ceil(found) if found <= MOST_NEEDED else None
+
+
+@cache
+def _quantiles() -> float:
+    """z.975 + z.80."""
+    from scipy.stats import norm
+
+    return float(norm.ppf((1 + LEVEL) / 2) + norm.ppf(POWER))
+
 
 @dataclass(frozen=True, slots=True)
 class Heterogeneity:
-    """How sites differ: interval for a new site's group, I2 (share of the spread that is not chance), tau2."""
+    """How sites differ: I2 (share of the spread that is not chance), tau2, and two intervals.
+
+    `low` to `high` is for the mean of sites like these, `one_low` to `one_high` for a single new one.
+    """
 
     low: float
     high: float
+    one_low: float
+    one_high: float
     i2: float
     tau2: float
+
+    def clipped(self) -> Heterogeneity:
+        """The same with both intervals kept within 0..1."""
+        ends = {name: min(max(getattr(self, name), 0.0), 1.0) for name in ("low", "high", "one_low", "one_high")}
+        return replace(self, **ends)
 
 
 def wilson(count: float, n: float) -> tuple[float, float]:
@@ -131,11 +174,23 @@ def across_sites(values: Sequence[float], variances: Sequence[float]) -> Heterog
     floor = sum(positive) / len(positive) if positive else 1e-12
     filled = np.array([variance if variance > 0 else floor for variance in variances])
     if max(values) - min(values) < 1e-12 and not positive:
-        return Heterogeneity(values[0], values[0], 0.0, 0.0)
+        return Heterogeneity(values[0], values[0], values[0], values[0], 0.0, 0.0)
     with np.errstate(divide="ignore"):  # I2 of sites that agree to the last digit is 1 - 1 / 0
         result = combine_effects(np.array(values), filled, method_re="pm", use_t=True)
     low, high = result.conf_int(alpha=1 - LEVEL, use_t=True)[3]  # the wls row with the random weights: HKSJ
-    return Heterogeneity(float(low), float(high), max(float(result.i2), 0.0), max(float(result.tau2), 0.0))
+    one = _one_more(values)
+    return Heterogeneity(float(low), float(high), *one, max(float(result.i2), 0.0), max(float(result.tau2), 0.0))
+
+
+def _one_more(values: Sequence[float]) -> tuple[float, float]:
+    """95 % prediction interval for one more value like these."""
+    from statistics import fmean, stdev
+
+    from scipy.stats import t
+
+    middle, k = fmean(values), len(values)
+    half = float(t.ppf((1 + LEVEL) / 2, k - 1)) * stdev(values) * math.sqrt(1 + 1 / k)
+    return middle - half, middle + half
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

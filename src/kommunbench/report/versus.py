@@ -10,10 +10,11 @@ from kommunbench.core.registry import find
 from kommunbench.core.spec import Cell, Pair
 from kommunbench.report.codes import Outcome
 from kommunbench.report.estimate import Estimate
+from kommunbench.report.influence import Influence, less, most_influential
 from kommunbench.report.pool import Gathered, Inside, Part, Parts, groups
 from kommunbench.report.record import RosterSite
 from kommunbench.report.rows import PairRow, RowKey
-from kommunbench.report.statistics import Moments, Spread, across_sites, holm, independent, stratified
+from kommunbench.report.statistics import Heterogeneity, Moments, Spread, across_sites, holm, independent, stratified
 
 SIGNIFICANT = 0.05
 
@@ -25,7 +26,8 @@ class _Effect:
     n: int
     paired: bool
     sites: int
-    new_site: tuple[float, float] | None
+    across: Heterogeneity | None
+    influence: Influence | None
 
 
 def pair_rows(
@@ -96,7 +98,8 @@ class Comparison:
             return "a site that released both systems has a single example"
         sites = list(dict.fromkeys(site for _, site in strata))
         n = self._pairs(strata) if paired else min(left[0], right[0])
-        return _Effect(difference, spread, n, paired, len(sites), self._new_site(strata, sites, paired))
+        across, moved = self._across(strata, sites, paired), self._influence(strata, sites, difference, (left, right))
+        return _Effect(difference, spread, n, paired, len(sites), across, moved)
 
     def _total(self, parts: Parts, strata: Iterable[tuple[str, str]]) -> Tally:
         total = self.metric.zero
@@ -132,7 +135,25 @@ class Comparison:
     def _pairs(self, strata: Iterable[tuple[str, str]]) -> int:
         return sum(self.sums[key].values[0] for key in strata)
 
-    def _new_site(self, strata: list[tuple[str, str]], sites: list[str], paired: bool) -> tuple[float, float] | None:
+    def _influence(
+        self, strata: list[tuple[str, str]], sites: list[str], difference: float, totals: tuple[Tally, Tally]
+    ) -> Influence | None:
+        """Each site is left out in turn, of both systems."""
+        if len(sites) < 2:
+            return None
+        keys: dict[str, list[tuple[str, str]]] = {}
+        for key in strata:
+            keys.setdefault(key[1], []).append(key)
+        without = {}
+        for site, own in keys.items():
+            left, right = (
+                less(total, self._total(side.parts, own))
+                for side, total in zip((self.left, self.right), totals, strict=True)
+            )
+            without[site] = self._difference(left, right)
+        return most_influential(difference, without)
+
+    def _across(self, strata: list[tuple[str, str]], sites: list[str], paired: bool) -> Heterogeneity | None:
         differences, variances = [], []
         for site in sites:
             own = [key for key in strata if key[1] == site]
@@ -142,8 +163,7 @@ class Comparison:
                 continue
             differences.append(difference)
             variances.append(spread.error**2)
-        across = across_sites(differences, variances)
-        return None if across is None else (across.low, across.high)
+        return across_sites(differences, variances)
 
 
 def _bare(cell: Cell) -> Cell:
@@ -181,15 +201,21 @@ def _pair_row(pair: Pair, group: str, primary: bool, effect: _Effect | str) -> P
     measure = find("metrics", pair.metric).measure(pair.measure)
     found = None if isinstance(effect, str) else effect
     low, high = found.spread.interval(found.difference) if found else (None, None)
-    new_low, new_high = (found.new_site if found else None) or (None, None)
+    across, moved = (found.across, found.influence) if found else (None, None)
     return PairRow(
         left=_key(pair.left, pair.measure, group),
         right=_key(pair.right, pair.measure, group),
         difference=found.difference if found else None,
         low=low,
         high=high,
-        low_new_site=new_low,
-        high_new_site=new_high,
+        low_new_site=across.low if across else None,
+        high_new_site=across.high if across else None,
+        low_one_new_site=across.one_low if across else None,
+        high_one_new_site=across.one_high if across else None,
+        influential_site=moved.site if moved else None,
+        difference_without=moved.without if moved else None,
+        detectable=found.spread.detectable if found else None,
+        n_needed=found.spread.needed(found.difference, found.n) if found else None,
         p=found.spread.p(found.difference) if found else None,
         p_holm=None,
         n=found.n if found else 0,
