@@ -17,7 +17,7 @@ def test_a_federation_on_disk_has_a_file_a_site_and_task_with_all_rows(tmp_path)
             lines = (tmp_path / organisation.name / f"{task}.jsonl").read_text(encoding="utf-8").splitlines()
             splits = [json.loads(line)["split"] for line in lines]
             assert splits == ["train"] * sizes.train + ["validation"] * sizes.validation + ["test"] * sizes.test
-    assert max(file.rows for file in written) == 300 + 45 + 160
+    assert max(file.rows for file in written) == 220 + 33 + 130
     assert "yntetiska data" in (tmp_path / "README.txt").read_text(encoding="utf-8")
 
 
