@@ -33,13 +33,24 @@ SETS = {
 INPUTS = ("input", "context", "question")
 
 
-def build(out: Path, tasks: Collection[str] = task_names(), shared: Path = SHARED) -> Counter[str]:
+LANGUAGES = {"sv": "svenska", "en": "engelska", "ar": "arabiska"}
+
+
+def build(
+    out: Path,
+    tasks: Collection[str] = task_names(),
+    shared: Path = SHARED,
+    sets: Collection[str] = SETS,
+    split: str = "",
+) -> Counter[str]:
     """Write the sets of `tasks` below `out` and return rows by `<site>/<task>`; empty where `shared` is absent.
 
-    Files of an earlier time are replaced.
+    Files of an earlier time are replaced. With `split` every row says that it is of that split.
     """
     written: Counter[str] = Counter()
     for name, task in SETS.items():
+        if name not in sets:
+            continue
         for source in sorted((shared / name).glob("*.jsonl")) if task in tasks else ():
             target = out / source.stem / f"{task}.jsonl"
             if f"{source.stem}/{task}" not in written:
@@ -47,7 +58,8 @@ def build(out: Path, tasks: Collection[str] = task_names(), shared: Path = SHARE
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("a", encoding="utf-8") as handle:
                 for line in source.read_text(encoding="utf-8").rstrip("\n").split("\n"):
-                    handle.write(json.dumps(_row(json.loads(line)), ensure_ascii=False) + "\n")
+                    row = _row(json.loads(line)) | ({"split": split} if split else {})
+                    handle.write(json.dumps(row, ensure_ascii=False) + "\n")
                     written[f"{source.stem}/{task}"] += 1
     return written
 
@@ -57,6 +69,9 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     kept = {name: row[name] for name in ("id", *INPUTS, "references") if name in row}
     if "context" in row:
         kept["group"] = sha256(row["context"].encode()).hexdigest()[:16]
+    if "src_lang" in row:
+        source, target = (LANGUAGES[row[name]] for name in ("src_lang", "tgt_lang"))
+        kept |= {"glossary": "(ingen)", "source": source, "target": target, "language": row["tgt_lang"]}
     return kept
 
 

@@ -136,11 +136,11 @@ def test_real_text_fits_its_tasks(tmp_path: Path) -> None:
     """Every row of the sets that have a task; the counts are those of the sets' own README."""
     if not SHARED.is_dir():
         pytest.skip(f"no real text at {SHARED}")
-    written = build(tmp_path, ("summarization", "guideline_qa", "lattlast"))
-    totals = dict.fromkeys(("summarization", "guideline_qa", "lattlast"), 0)
+    written = build(tmp_path)
+    totals = dict.fromkeys(("summarization", "guideline_qa", "lattlast", "translation"), 0)
     result = run(str(tmp_path), "--json")
     assert result.exit_code == 0
     for file in json.loads(result.stdout)["files"]:
         assert file["rows"] == written[f"{file['site']}/{file['task']}"]
         totals[file["task"]] += file["rows"]
-    assert totals == {"summarization": 212 + 326, "guideline_qa": 296, "lattlast": 87}
+    assert totals == {"summarization": 212 + 326, "guideline_qa": 296, "lattlast": 87, "translation": 1000}

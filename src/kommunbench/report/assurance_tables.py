@@ -16,9 +16,9 @@ def assurance_text(language: Language) -> str:
         "**Utan en**: skillnaden utan den organisation som ändrar den mest. **En ny**: vad en enda ny organisation "
         "skulle mäta (95 %). **Märkbar**: den minsta sanna skillnad som så många exempel visar åtta gånger av tio. "
         "**Exempel som krävs**: så många behövs om den sanna skillnaden är den som syns.",
-        "**Without one**: the difference without the site that moves it most. **One new**: what a single new site would "
-        "measure (95 %). **Detectable**: the smallest true difference that this many examples show eight times in ten. "
-        "**Examples needed**: so many, if the true difference is the one seen.",
+        "**Without one**: the difference without the site that moves it most. **One new**: what a single new site "
+        "would measure (95 %). **Detectable**: the smallest true difference that so many examples show eight times in "
+        "ten. **Examples needed**: so many, if the true difference is the one seen.",
     )
 
 

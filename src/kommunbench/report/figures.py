@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from kommunbench.report.figure_tables import site_pairs
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+COLUMN, FEWEST_COLUMNS = 0.68, 2
+"""Inches for a system's values in the table of sites, and for how many there is room at least: titles need it."""
 INK, FAINT, GRID = "#1f2933", "#6b7785", "#e3e7ec"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7f6a00")
 MARKS = ("o", "s", "^", "D", "v", "P", "X")
@@ -210,8 +213,9 @@ def sites(report: Report) -> Figure:
     """Every site's own value for every system; a letter where there is none, which is never a colour of low."""
     boards = _boards(report)
     shown = report.roster[:SITES_SHOWN]
-    columns = [len(board.standings) for board in boards]
-    figure = _figure(0.68 * sum(columns) + 2.4, 0.36 * len(shown) + 1.9)
+    columns = [max(len(board.standings), FEWEST_COLUMNS) for board in boards]
+    names = max((len(site.title) for site in shown), default=0)
+    figure = _figure(COLUMN * sum(columns) + 0.08 * names + 1, 0.36 * len(shown) + 2.2)
     grid = figure.subplots(1, len(boards), sharey=True, squeeze=False, width_ratios=columns)[0]
     for axes, board in zip(grid, boards, strict=True):
         keys = [standing.row for standing in board.standings]
@@ -219,7 +223,9 @@ def sites(report: Report) -> Figure:
         axes.set_xticks(range(len(keys)), [_short(key, report) for key in keys], rotation=35, ha="right", fontsize=9,
                         rotation_mode="anchor")  # fmt: skip
         task = task_of(report, board.task)
-        axes.set_title(f"{task.title.sv}\n{task.title.en}\n{primary_label(task)}", fontsize=10)
+        lines = (task.title.sv, task.title.en, primary_label(task))
+        wide = int(COLUMN * max(len(keys), FEWEST_COLUMNS) / 0.08)
+        axes.set_title("\n".join(fill(line, wide, break_long_words=False) for line in lines), fontsize=10)
         axes.spines[:].set_visible(False)
     grid[0].set_yticks(range(len(shown)), [site.title for site in shown])
     words = "s undanhållet suppressed · r nekat refused · m uteblivet missing · f misslyckat failed"
