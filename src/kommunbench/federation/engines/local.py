@@ -206,6 +206,7 @@ def _work(pipe: Connection, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's to handle; it closes the pipe
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     from kommunbench.federation.client_app import app
 
     TaskIdentity.run_id, TaskIdentity.task_id = RUN_ID, 1
@@ -225,6 +226,14 @@ def _work(pipe: Connection, threads: int) -> None:
         )
         reply = app(message=message, context=context)
         pipe.send_bytes(message_to_proto(reply).SerializeToString())
+
+
+def _end_with_parent() -> None:
+    """A worker at work would not notice that the coordinator was killed before it has its reply to send."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def run(plan: Plan, nodes: Sequence[Mapping[str, Any]], workers: int, threads: int) -> None:
