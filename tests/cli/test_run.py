@@ -73,6 +73,11 @@ def test_all_faults_at_once_with_exit_code_2_and_nothing_written(
             "kommunbench: federation.path=nowhere: no such folder",
         ),
         (["quorum=7", *SMALL], "kommunbench: quorum: asks for 7 sites of 6"),
+        (
+            ["tasks.lattlast.stop=[x]", *SMALL],
+            "kommunbench: tasks.lattlast.stop: cannot be overridden: sites follow their own copy"
+            " (change the task's file, here and at every site)",
+        ),
     ],
 )
 def test_what_is_missing_is_told_and_nothing_is_written(

@@ -17,6 +17,7 @@ from kommunbench.core.errors import ConfigError, Fault, FederationError
 from kommunbench.core.folders import CHECKOUT, overlay
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.spec import CENTRAL, ModelRef, PromptRef, RunSpec, TaskRef
+from kommunbench.core.task import load_task, task_names
 from kommunbench.federation.engines import open_engine
 from kommunbench.federation.plan import Plan, pairs_to_compare
 from kommunbench.federation.strategies import check_options
@@ -36,6 +37,7 @@ def make_plan(settings: Settings) -> Plan:
         check_options(settings.strategy)
     for task in settings.tasks.values():
         task.primary_measure()
+    check_stops(settings)
     roster = make_roster(settings)
     if settings.quorum > len(roster):
         raise ConfigError(Fault(f"asks for {settings.quorum} sites of {len(roster)}", "quorum"))
@@ -64,6 +66,21 @@ def make_plan(settings: Settings) -> Plan:
         join_s=settings.join_s,
         deadline_s=settings.deadline_s,
         evaluate_every=settings.evaluate_every,
+    )
+
+
+def check_stops(settings: Settings) -> None:
+    """Sites end an answer where their own copy of a task says so, and no digest tells the difference.
+
+    Raises:
+        ConfigError: every task whose `stop` was overridden.
+    """
+    folders = (*(path / "tasks" for path in settings.config_dirs), *overlay("tasks"))
+    do = "change the task's file, here and at every site"
+    ConfigError.raise_if(
+        Fault("cannot be overridden: sites follow their own copy", f"tasks.{name}.stop", do)
+        for name, task in settings.tasks.items()
+        if name in task_names(folders) and load_task(name, folders).stop != task.stop
     )
 
 
