@@ -143,3 +143,25 @@ def test_help_has_an_example(command: str) -> None:
     result = run(command, "--help")
     assert result.exit_code == 0
     assert f"Example: kommunbench tasks {command}" in result.output
+
+
+def test_a_changed_prompt_without_a_new_version_is_refused_until_the_version_is_raised(own_task: Any) -> None:
+    path = own_task()
+    assert run("check", str(path), "--write").exit_code == 0
+    record = path.with_name("digests.json").read_bytes()
+    prompts = {**load_task("lattlast").prompts, "plain": "{input}\nSkriv enklare."}
+    result = run("check", str(own_task(prompts=prompts)), "--write")
+    assert faults_of(result) == ["inputs, facts, prompts, metrics or primary are no longer those of version 1"]
+    assert "raise version to 2" in str(result.exception)
+    assert path.with_name("digests.json").read_bytes() == record
+    raised = own_task(prompts=prompts, version=2)
+    assert faults_of(run("check", str(raised))) == ["version 2 is not recorded"]
+    assert run("check", str(raised), "--write").exit_code == 0
+    assert run("check", str(raised)).exit_code == 0
+    assert set(json.loads(path.with_name("digests.json").read_text())["own"]) == {"1", "2"}
+
+
+def test_a_task_with_a_fault_is_not_recorded(own_task: Any) -> None:
+    path = own_task(primary="sarii")
+    assert faults_of(run("check", str(path), "--write")) == ["primary 'sarii' is no measure of the task's metrics"]
+    assert not path.with_name("digests.json").exists()

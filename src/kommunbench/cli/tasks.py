@@ -18,6 +18,7 @@ from kommunbench.core.folders import overlay
 from kommunbench.core.metric import Metric
 from kommunbench.core.registry import find
 from kommunbench.core.task import Task, load_task, read_task, task_names
+from kommunbench.core.task_digests import RECORD, check_digest, read_digests, record_digests
 from kommunbench.site.rows import check_row
 
 app = typer.Typer(no_args_is_help=True, help="What is asked, and how an answer is measured.")
@@ -82,18 +83,31 @@ def show_task(name: str, as_json: AsJson = False) -> None:
 @app.command("check")
 def check_tasks(
     files: Annotated[list[Path] | None, typer.Argument(help="Task files; by default every task there is.")] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help=f"Record new versions in {RECORD} beside the files; old ones stay.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Read task files and tell everything that is wrong with them, all at once. Exit code 4 when anything is.
+
+    Where a folder keeps a record of its tasks' digests, a change without a new version is a fault.
 
     Example: kommunbench tasks check tasks/lattlast.yaml
     """
     paths = files or _paths()
     tasks, faults = _read(paths)
-    faults = [*faults, *(fault for task in tasks for fault in check_task(task))]
+    found = {task.name: list(check_task(task)) for task in tasks}
+    for folder in dict.fromkeys(path.parent for path in paths):
+        mine = [task for task in tasks if folder / f"{task.name}.yaml" in paths]
+        if write:
+            record_digests([task for task in mine if not found[task.name]], folder)
+        known = read_digests(folder)
+        for task in mine if known is not None else ():
+            found[task.name] += check_digest(task, known or {})
+    faults += [fault for own in found.values() for fault in own]
     if as_json:
-        found = [{"what": fault.what, "where": fault.where, "do": fault.do} for fault in faults]
-        typer.echo(json.dumps({"checked": [str(path) for path in paths], "faults": found}, indent=1))
+        told = [{"what": fault.what, "where": fault.where, "do": fault.do} for fault in faults]
+        typer.echo(json.dumps({"checked": [str(path) for path in paths], "faults": told}, indent=1))
     else:
         for task in tasks:
             wrong = sum(fault.where == _place(task) for fault in faults)
