@@ -1,9 +1,9 @@
 """The closing message: from pooled totals to (n, sum z, sum z^2), which is all that intervals and pairs need.
 
 A measure is linearised at the pooled total T with n scored examples (the delta method): example i contributes
-z_i = n * gradient(T) . tally_i. For a mean that is the example's score less the mean; for a ratio or a corpus
-score it is the example's influence. The coordinator adds these sums over sites; the variance follows (report/statistics.py). Sums are
-integers: z in units of 1e-6, z^2 in units of 1e-12.
+z_i = n * gradient(T) . tally_i. For a mean that is the example's score less the mean; for a ratio or a corpus score it
+is the example's influence. The coordinator adds these sums over sites; the variance follows (report/statistics.py).
+Sums are integers: z in units of 1e-6, z^2 in units of 1e-12.
 
 Matrices and bootstrap replicates would say more and give single examples away; three numbers do not.
 """
