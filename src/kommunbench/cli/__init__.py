@@ -18,7 +18,7 @@ COMMANDS = {
     "compare": ("kommunbench.cli.report:compare", "Put runs side by side."),
     "dashboard": ("kommunbench.cli.dashboard:app", "Open MLflow on the results."),
     "tasks": ("kommunbench.cli.tasks:app", "What is asked, and how an answer is measured."),
-    "site": ("kommunbench.cli.site:app", "At a site: is its data right?"),
+    "site": ("kommunbench.cli.site:app", "At a site: is its data right, what has left, what waits for a yes."),
     "model": ("kommunbench.cli.model:app", "Models: list them, make the built-in one anew."),
     "synth": ("kommunbench.cli.synth:synth", "Write a synthetic federation to disk."),
 }

@@ -14,19 +14,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from kommunbench.cli.door import add_door
 from kommunbench.core.errors import DataError, Fault, KommunbenchError
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.task import load_task, task_names
 from kommunbench.site.data import TaskData, read_examples
 from kommunbench.site.files import SUFFIXES
 
-app = typer.Typer(no_args_is_help=True, help="At a site: is its data right?")
+app = typer.Typer(no_args_is_help=True, help="At a site: is its data right, what has left, what waits for a yes.")
 console = Console(soft_wrap=True)
 
 
 @app.callback()
 def site() -> None:
-    """At a site: is its data right?"""
+    """At a site: is its data right, what has left, what waits for a yes."""
+
+
+add_door(app)
 
 
 @dataclass(frozen=True, slots=True)

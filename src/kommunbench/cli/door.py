@@ -1,0 +1,115 @@
+"""`kommunbench site preview|approve|deny|ledger`: what a person at the site sees and decides before anything leaves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from kommunbench.core.errors import Fault, PolicyError
+from kommunbench.release import Ledger, verify
+from kommunbench.release.approval import Approvals
+from kommunbench.release.preview import preview_page
+
+console = Console()
+LedgerFile = Annotated[Path, typer.Option("--ledger", help="The site's ledger; what waits lies beside it.")]
+Digest = Annotated[str, typer.Argument(help="Digest of the bytes, or its first digits, as `site preview` shows it.")]
+By = Annotated[str, typer.Option(help="Who decides; it goes into the ledger.")]
+HERE = Path("ledger.jsonl")
+
+
+def add_door(app: typer.Typer) -> None:
+    """Add the commands to `kommunbench site`."""
+    for command in (preview, approve, deny, show_ledger):
+        app.command("ledger" if command is show_ledger else command.__name__)(command)
+
+
+def preview(
+    digest: Annotated[str, typer.Argument(help="Show one release; without it, the list of what waits.")] = "",
+    ledger: LedgerFile = HERE,
+    language: Annotated[Literal["sv", "en"], typer.Option(help="Language of the page.")] = "sv",
+) -> None:
+    """The exact bytes that would leave, as a page to read. Approval is of their digest.
+
+    Example: kommunbench site preview 5f0c --ledger /srv/kommunbench/ledger.jsonl
+    """
+    approvals = Approvals(Ledger(ledger))
+    if digest:
+        found = _whole(approvals, digest)
+        waiting = next(each for each in approvals.all() if each.payload == found)
+        typer.echo(preview_page(waiting.request, approvals.bytes_of(waiting), language))
+        return
+    table = Table("digest", "run", "action", "round", "made", "decision", "by")
+    for each in approvals.all():
+        request = each.request
+        made = each.made[:16].replace("T", " ")
+        table.add_row(
+            each.payload[:12], request.spec.run, request.action, str(request.round), made, each.decision, each.by
+        )
+    console.print(table if table.row_count else "nothing waits")
+
+
+def approve(digest: Digest, by: By, ledger: LedgerFile = HERE) -> None:
+    """Say yes: those very bytes leave when the coordinator asks again.
+
+    Example: kommunbench site approve 5f0c --by "Åsa Berg"
+    """
+    decided = Approvals(Ledger(ledger)).decide(_whole(Approvals(Ledger(ledger)), digest), "approved", by)
+    console.print(f"approved {decided.payload[:12]} by {decided.by}; it leaves when the run asks again", markup=False)
+
+
+def deny(
+    digest: Digest,
+    by: By,
+    why: Annotated[str, typer.Option(help="For the site's own ledger; it never leaves.")] = "",
+    ledger: LedgerFile = HERE,
+) -> None:
+    """Say no: those bytes never leave, and the coordinator gets a code.
+
+    Example: kommunbench site deny 5f0c --by "Åsa Berg" --why "fel underlag"
+    """
+    decided = Approvals(Ledger(ledger)).decide(_whole(Approvals(Ledger(ledger)), digest), "denied", by, why)
+    console.print(f"denied {decided.payload[:12]} by {decided.by}; nothing of it leaves", markup=False)
+
+
+def show_ledger(
+    ledger: LedgerFile = HERE,
+    check: Annotated[bool, typer.Option("--verify", help="Look for changed, missing or moved lines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the lines as JSON.")] = False,
+) -> None:
+    """Everything that has left the site, line by line; with --verify, whether anyone has touched the ledger.
+
+    Example: kommunbench site ledger --verify --ledger /srv/kommunbench/ledger.jsonl
+    """
+    if not ledger.is_file():
+        raise PolicyError(Fault("no ledger", str(ledger), "name it with --ledger"))
+    if check:
+        where = [Fault(f"{finding.kind}: {finding.what}", f"{ledger}:{finding.line}") for finding in verify(ledger)]
+        PolicyError.raise_if(where)
+        console.print(f"{len(Ledger(ledger).entries())} lines, whole and in order")
+        return
+    entries = Ledger(ledger).entries()
+    if as_json:
+        typer.echo(json.dumps(entries, ensure_ascii=False, indent=1))
+        return
+    table = Table("no", "time", "run", "what", "released", "withheld", "bytes", "by")
+    for entry in entries:
+        what = str(entry.get("decision") or f"{entry.get('action')} {entry.get('round')}")
+        withheld = ", ".join(f"{count} {code}" for code, count in entry.get("withheld", {}).items())
+        cells = (entry["number"], entry["time"][:16].replace("T", " "), entry.get("run", ""), what,
+                 entry.get("released", ""), withheld, entry.get("bytes", ""), entry.get("by", ""))  # fmt: skip
+        table.add_row(*map(str, cells))
+    console.print(table)
+
+
+def _whole(approvals: Approvals, digest: str) -> str:
+    """The digest that begins so. Raises PolicyError where none or several do."""
+    found = [each.payload for each in approvals.all() if each.payload.startswith(digest)]
+    if len(found) != 1:
+        what = "nothing with that digest waits" if not found else "several digests begin so"
+        raise PolicyError(Fault(what, digest, "see `kommunbench site preview`"))
+    return found[0]
