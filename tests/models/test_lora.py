@@ -7,7 +7,7 @@ import pytest
 
 from kommunbench.core.errors import ModelError
 from kommunbench.core.model import Decoding, ModelCard, Query, Trainable, TrainSettings
-from kommunbench.models.batches import encode_pair, in_buckets, in_parts
+from kommunbench.models.batches import encode_pairs, in_buckets, in_parts
 from kommunbench.models.open import open_model
 
 SETTINGS = TrainSettings(rank=4, alpha=8, learning_rate=1e-2, epochs=4, batch_size=4, precision="float32", clip_norm=5)
@@ -33,7 +33,7 @@ def loss(model: object) -> float:
 
     from kommunbench.models.lora import answer_loss
 
-    rows = [encode_pair(model.network, model.tokenizer, pair, 128) for pair in PAIRS]
+    rows = encode_pairs(model.network, model.tokenizer, PAIRS, 128)
     with torch.inference_mode():
         return float(answer_loss(model.network, model.tokenizer, rows))
 
@@ -78,6 +78,17 @@ def test_the_same_seed_trains_the_same_weights(lfm2_card: ModelCard) -> None:
         runs.append(model.train(PAIRS, model.new_adapter(settings, 1), settings, seed).adapter)
     assert all(np.array_equal(runs[0][name], runs[1][name]) for name in runs[0])
     assert any(not np.array_equal(runs[0][name], runs[2][name]) for name in runs[0])
+
+
+def test_folding_changes_neither_answers_nor_weights(any_card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = open_model(any_card, threads=1)
+    model.train(PAIRS, model.new_adapter(SETTINGS, 1), SETTINGS, seed=1)
+    weights, folded, start = base_weights(model), texts(model), loss(model)
+    after = base_weights(model)
+    assert all(np.array_equal(weights[name], after[name]) for name in weights)
+    assert loss(model) == start
+    monkeypatch.setattr("kommunbench.models.lora.FOLD_LIMIT", 0)
+    assert texts(model) == folded
 
 
 def test_swapping_adapters_does_not_mix_them(lfm2_card: ModelCard) -> None:
@@ -144,7 +155,7 @@ def test_targets_by_name_train_those_alone(lfm2_card: ModelCard) -> None:
 def test_a_long_row_loses_the_start_of_its_prompt(lfm2_card: ModelCard) -> None:
     model = open_model(lfm2_card, threads=1)
     prompt, answer = "ord " * 50 + "slut", "Det kostar 5 kronor."
-    row = encode_pair(model.network, model.tokenizer, (prompt, answer), 40)
+    (row,) = encode_pairs(model.network, model.tokenizer, [(prompt, answer)], 40)
     assert len(row.prompt) + len(row.answer) == 40
     assert row.prompt == model.tokenizer(prompt)["input_ids"][-len(row.prompt) :]
     assert row.answer == [*model.tokenizer(" " + answer)["input_ids"], 1]
@@ -166,7 +177,7 @@ def test_a_batch_in_parts_has_the_same_gradient(lfm2_card: ModelCard, monkeypatc
         monkeypatch.setattr("kommunbench.models.lora.PART_TOKENS", tokens)
         model = open_model(lfm2_card, threads=1)
         ends.append(model.train(PAIRS, model.new_adapter(SETTINGS, 1), SETTINGS, seed=1).adapter)
-    rows = [encode_pair(model.network, model.tokenizer, pair, 128) for pair in PAIRS[:4]]
+    rows = encode_pairs(model.network, model.tokenizer, PAIRS[:4], 128)
     assert len(list(in_parts(rows, 60))) > 1
     assert [row for part in in_parts(rows, 60) for row in part] == rows
     for name in ends[0]:

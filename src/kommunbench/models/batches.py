@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from kommunbench.models.generate import encode_prompt, pad_left, pad_right, padding_token
+from kommunbench.models.generate import pad_left, pad_right, padding_token
 
 UNSCORED = -100
 """The target of a token on which there is no loss."""
@@ -24,13 +24,21 @@ class Encoded(NamedTuple):
     answer: list[int]
 
 
-def encode_pair(model: Any, tokenizer: Any, pair: tuple[str, str], max_length: int) -> Encoded:
-    """Encode (prompt, answer), the answer after a space in a causal model; too long a prompt is cut at its start."""
-    prompt, answer = pair
+def encode_pairs(model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str]], max_length: int) -> list[Encoded]:
+    """Encode (prompt, answer) pairs, in order.
+
+    A causal model's answer follows a space, and both share `max_length`; an encoder-decoder has it for each. Too long a
+    prompt loses its start, too long an answer its end.
+    """
     together = not model.config.is_encoder_decoder
-    ids = tokenizer((" " if together else "") + answer, add_special_tokens=False)["input_ids"]
-    ids = [*ids[: max_length // 2 if together else max_length - 1], tokenizer.eos_token_id]
-    return Encoded(encode_prompt(tokenizer, prompt, max_length - len(ids) if together else max_length), ids)
+    prompts = tokenizer([prompt for prompt, _ in pairs])["input_ids"]
+    space = " " if together else ""
+    answers = tokenizer([space + answer for _, answer in pairs], add_special_tokens=False)["input_ids"]
+    rows = []
+    for prompt, answer in zip(prompts, answers, strict=True):
+        answer = [*answer[: max_length // 2 if together else max_length - 1], tokenizer.eos_token_id]
+        rows.append(Encoded(prompt[-(max_length - len(answer) if together else max_length) :], answer))
+    return rows
 
 
 def in_buckets(rows: Sequence[Encoded], batch_size: int, seed: int) -> Iterator[list[Encoded]]:

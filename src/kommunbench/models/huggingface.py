@@ -48,7 +48,8 @@ class HuggingFace:
         """One greedy completion for each query, in order; the same whatever the batch size."""
         from kommunbench.models.generate import generate
 
-        return generate(self.network, self.tokenizer, [query.prompt for query in queries], decoding)
+        with self.lora.folded():
+            return generate(self.network, self.tokenizer, [query.prompt for query in queries], decoding)
 
     def new_adapter(self, settings: TrainSettings, seed: int) -> Adapter:
         """A fresh adapter that leaves the base model's answers unchanged (LoRA's B is zero)."""

@@ -17,10 +17,12 @@ from torch.nn.functional import cross_entropy
 
 from kommunbench.core.errors import Fault, ModelError
 from kommunbench.core.model import Adapter, Training, TrainSettings
-from kommunbench.models.batches import Encoded, collate, encode_pair, in_buckets, in_parts
+from kommunbench.models.batches import Encoded, collate, encode_pairs, in_buckets, in_parts
 
 FLOOR = 0.1
 """Share of the learning rate that is left at a round's last step."""
+FOLD_LIMIT = 50_000_000
+"""Parameters up to which an adapter is folded into the base while it answers: calls cost more than a copy then."""
 PART_TOKENS = 2048
 """Tokens that go through the model at once; a larger batch goes through in parts, with the same gradient."""
 
@@ -81,6 +83,24 @@ class Lora:
             self._wrapped.base_model.enable_adapter_layers()
         self._loaded = adapter
 
+    @contextmanager
+    def folded(self) -> Iterator[None]:
+        """Inside, a small model answers with its adapter added into the weights; afterwards they are what they were."""
+        layers: list[Any] = []
+        if self._loaded is not None and self.base.num_parameters() <= FOLD_LIMIT:
+            from peft.tuners.lora import LoraLayer
+
+            layers = [layer for layer in self.base.modules() if isinstance(layer, LoraLayer)]
+        kept = [layer.get_base_layer().weight.detach().clone() for layer in layers]
+        for layer in layers:
+            layer.merge()
+        try:
+            yield
+        finally:
+            for layer, weight in zip(layers, kept, strict=True):
+                layer.get_base_layer().weight.data.copy_(weight)
+                layer.merged_adapters.clear()
+
     def train(self, pairs: Sequence[tuple[str, str]], adapter: Adapter, settings: TrainSettings, seed: int) -> Training:
         """Train from `adapter` on (prompt, answer) pairs, the loss on the answer's tokens alone.
 
@@ -94,7 +114,7 @@ class Lora:
             raise ModelError(Fault("there is nothing to train on"))
         started = time.perf_counter()
         self.load(adapter, settings)
-        rows = [encode_pair(self.base, self.tokenizer, pair, settings.max_length) for pair in pairs]
+        rows = encode_pairs(self.base, self.tokenizer, pairs, settings.max_length)
         steps = max(1, round(settings.epochs * len(rows) / settings.batch_size))
         steps = min(steps, settings.max_steps or steps)
         self.base.train()
