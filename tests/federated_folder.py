@@ -53,7 +53,7 @@ def three_sites(folder: Path) -> Path:
 def settings_for(data: Path, *words: str) -> Settings:
     """Settings of a run on `data`, without tracking."""
     results = f"results={data.parent / 'results'}"
-    common = ["federation=folder", f"federation.path={data}", results, "tracking=off", "engine.workers=2"]
+    common = ["federation=folder", f"federation.path={data}", results, "tracking=off", "engine.workers=1"]
     return compose_settings([*common, *words])
 
 

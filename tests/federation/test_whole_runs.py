@@ -23,42 +23,29 @@ def test_pooled_equals_centralised_to_the_last_bit_for_every_metric(data: Path, 
     assert all(total[0] + total[1] == 72 for total in pooled(apart).values())
 
 
-def test_a_site_without_a_policy_sends_a_code_and_no_number(data: Path) -> None:
+def test_each_site_s_trouble_is_its_own(data: Path) -> None:
+    """Four sites in one run: a broken policy, a missing file, too few examples, a bad line."""
     (data / "ekby" / "site.yaml").write_text("min_examples: many\n")
-    folder = run(settings_for(data, *BASELINES, "name=refused"))
-    answers = {received.site: received for received in folder.received("round-000")}
-    assert answers["ekby"].status == "refused"
-    assert answers["ekby"].code is Code.POLICY_BROKEN
-    assert not any(any(values) for _, _, values in answers["ekby"].slots)
-    assert answers["åvik"].status == answers["öster"].status == "ok"
-    assert {total[0] + total[1] for total in pooled(folder).values()} == {23 + 31}
-
-
-def test_a_site_without_the_file_says_no_data_for_that_task_alone(data: Path) -> None:
-    (data / "ekby" / "lattlast.jsonl").unlink()
-    folder = run(settings_for(data, *BASELINES, "name=nodata"))
-    ekby = next(received for received in folder.received("round-000") if received.site == "ekby")
-    codes = {(key[0][0], code) for key, code, _ in ekby.slots}
-    assert ("lattlast", Code.NO_DATA) in codes
-    assert ("summarization", Code.OK) in codes
-
-
-def test_too_few_examples_are_refused_and_never_look_like_zero(data: Path) -> None:
-    write_sites(data, {"ekby": {"lattlast": rows("lattlast", 9)}})
-    folder = run(settings_for(data, *BASELINES, "name=few"))
-    ekby = next(received for received in folder.received("round-000") if received.site == "ekby")
-    lattlast = [(code, values) for key, code, values in ekby.slots if key[0][0] == "lattlast"]
-    assert {code for code, _ in lattlast} == {Code.TOO_FEW_EXAMPLES}
-    assert {total[0] for (cell, _), total in pooled(folder).items() if cell.task == "lattlast"} == {23 + 31}
-
-
-def test_a_bad_line_is_counted_and_the_others_are_used(data: Path) -> None:
-    with (data / "ekby" / "lattlast.jsonl").open("a") as handle:
+    (data / "åvik" / "lattlast.jsonl").unlink()
+    write_sites(data, {"liten": {"summarization": rows("summarization", 20), "lattlast": rows("lattlast", 9)}})
+    with (data / "öster" / "lattlast.jsonl").open("a") as handle:
         handle.write('{"id": "trasig", "input": 7}\n')
-    folder = run(settings_for(data, *BASELINES, "name=badline"))
-    assert {total[0] for (cell, _), total in pooled(folder).items() if cell.task == "lattlast"} == {72}
-    log = (folder.path / "sites" / "ekby" / "site.log").read_text()
-    assert "lattlast.jsonl:19" in log
+    folder = run(settings_for(data, *BASELINES, "name=troubles"))
+    answers = {received.site: received for received in folder.received("round-000")}
+
+    def codes(site: str, task: str) -> set[Code]:
+        return {code for key, code, _ in answers[site].slots if key[0][0] == task}
+
+    assert (answers["ekby"].status, answers["ekby"].code) == ("refused", Code.POLICY_BROKEN)
+    assert not any(any(values) for _, _, values in answers["ekby"].slots)
+    assert codes("åvik", "lattlast") == {Code.NO_DATA}
+    assert codes("åvik", "summarization") == {Code.OK}
+    assert codes("liten", "lattlast") == {Code.TOO_FEW_EXAMPLES}
+    assert not any(any(values) for _, code, values in answers["liten"].slots if code is not Code.OK)
+    totals = pooled(folder)
+    assert {total[0] for (cell, _), total in totals.items() if cell.task == "lattlast"} == {31}
+    assert {total[0] for (cell, _), total in totals.items() if cell.task == "summarization"} == {23 + 20 + 31}
+    assert "lattlast.jsonl:32" in (folder.path / "sites" / "öster" / "site.log").read_text()
 
 
 def test_resuming_asks_only_what_is_outstanding_and_ends_the_same(data: Path) -> None:

@@ -56,7 +56,7 @@ def preview(
 def approve(digest: Digest, by: By, ledger: LedgerFile = HERE) -> None:
     """Say yes: those very bytes leave when the coordinator asks again.
 
-    Example: kommunbench site approve 5f0c --by "Åsa Berg"
+    Example: kommunbench site approve 5f0c --by Berg
     """
     decided = Approvals(Ledger(ledger)).decide(_whole(Approvals(Ledger(ledger)), digest), "approved", by)
     console.print(f"approved {decided.payload[:12]} by {decided.by}; it leaves when the run asks again", markup=False)
@@ -70,7 +70,7 @@ def deny(
 ) -> None:
     """Say no: those bytes never leave, and the coordinator gets a code.
 
-    Example: kommunbench site deny 5f0c --by "Åsa Berg" --why "fel underlag"
+    Example: kommunbench site deny 5f0c --by Berg --why fel-underlag
     """
     decided = Approvals(Ledger(ledger)).decide(_whole(Approvals(Ledger(ledger)), digest), "denied", by, why)
     console.print(f"denied {decided.payload[:12]} by {decided.by}; nothing of it leaves", markup=False)
