@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -100,8 +101,9 @@ def _load(card: ModelCard) -> tuple[Any, Any]:
     from transformers.utils import logging
 
     folder = model_folder(card)
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # peft asks for it by its old name
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it would advise a CUDA kernel, or quote a prompt that is too long
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it would quote a prompt that is too long
     local = {"local_files_only": True, "trust_remote_code": False}
     try:
         config = AutoConfig.from_pretrained(folder, **local)
