@@ -8,6 +8,7 @@ induction head of Olsson et al. 2022), and at this size copies worse.
 from __future__ import annotations
 
 import math
+import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -44,15 +45,15 @@ class PretrainSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     seed: int = 1
     vocabulary: int = Field(3072, ge=300, description="size of the byte-level BPE vocabulary")
-    drill_share: float = Field(0.25, ge=0, lt=1, description="share of documents that are drills on new words")
+    drill_share: float = Field(0.3, ge=0, lt=1, description="share of documents that are drills on new words")
     tokenizer_texts: int = Field(30_000, ge=1, description="documents that the tokenizer is trained on")
     width: int = Field(128, ge=8)
     feed_forward: int = Field(384, ge=8)
-    layers: str = Field("ccacca", pattern=r"^[ca]*a[ca]*$", description="c a convolution, a an attention, in order")
+    layers: str = Field("cacaca", pattern=r"^[ca]*a[ca]*$", description="c a convolution, a an attention, in order")
     heads: int = Field(4, ge=1)
     kernel: int = Field(4, ge=2, description="positions that a convolution sees")
     positions: int = Field(2048, ge=64)
-    tokens: int = Field(9_000_000, ge=1, description="tokens to train on, padding left out")
+    tokens: int = Field(14_000_000, ge=1, description="tokens to train on, padding left out")
     batch_tokens: int = Field(2_500, ge=64, description="tokens in a batch, padding counted")
     learning_rate: float = Field(4e-3, gt=0)
     matrix_rate: float = Field(0.02, gt=0, description="Muon's learning rate, for the matrices inside the layers")
@@ -94,6 +95,7 @@ def pretrain(
         settings: the same settings, thread count and machine give the same weights.
         progress: called every 20 steps.
     """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")  # see models/huggingface.py
     if settings.threads:
         torch.set_num_threads(settings.threads)
     tokenizer = train_tokenizer(islice(_mixed(corpus(), settings), settings.tokenizer_texts), settings)
