@@ -83,14 +83,14 @@ def _section(section: Section, name: str, figures: Mapping[str, str], language: 
     if section.points:
         yield '<ul class="points">' + "".join(f"<li>{_inline(point)}</li>" for point in section.points) + "</ul>"
     for table in section.tables:
-        yield _table(table, language)
+        yield _table(table, section.title, language)
     if section.figure in figures:
         data = base64.b64encode(figures[section.figure].encode()).decode()
         alt = escape(_alt(section.figure, language))
         yield f'<figure><img src="data:image/svg+xml;base64,{data}" alt="{alt}"></figure>'
     if section.behind:
         words = say(language, "Talen bakom bilden", "The numbers behind the figure")
-        inner = "\n".join(_table(table, language) for table in section.behind)
+        inner = "\n".join(_table(table, section.title, language) for table in section.behind)
         yield f"<details><summary>{words}</summary>\n{inner}\n</details>"
     if section.code:
         yield f"<pre><code>{escape(section.code)}</code></pre>"
@@ -109,8 +109,8 @@ def _alt(figure: str, language: Language) -> str:
     return f"{say(language, *words[figure])} {below}"
 
 
-def _table(table: Table, language: Language) -> str:
-    """A table in a region that can be scrolled by keyboard where it is too wide."""
+def _table(table: Table, about: str, language: Language) -> str:
+    """A table in a region that can be scrolled by keyboard where it is too wide; `about` is its section's title."""
     sides = [' class="r"' if side == "r" else "" for side in table.align]
     heads = [f'<th scope="col"{side}>{escape(head)}</th>' for head, side in zip(table.header, sides, strict=True)]
     if table.spans:
@@ -126,7 +126,7 @@ def _table(table: Table, language: Language) -> str:
         lines.append(f"<tr{strong}>{''.join(cells)}</tr>")
     caption = escape(table.caption)
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{caption}"><table><caption>{caption}</caption>'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(about)}: {caption}"><table><caption>{caption}</caption>'
         f"<thead><tr>{''.join(heads)}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody></table></div>"
     )
 
