@@ -212,6 +212,8 @@ class Code(IntEnum):
     POLICY_BROKEN = 31
     VERSION_MISMATCH = 32
     BAD_REQUEST = 33
+    FOREIGN_BUNDLE = 34
+    """The Flower app bundle that came with the message is not kommunbench's own; nothing of it was unpacked."""
     BAD_UPDATE = 40
     """The site's own adapter update is not finite, or not of the shape that was sent."""
     DATA_FAULT = 50

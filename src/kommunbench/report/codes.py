@@ -52,6 +52,11 @@ _CODES: dict[Code, tuple[Outcome, str, str]] = {
         "has another version of kommunbench",
     ),
     Code.BAD_REQUEST: (Outcome.REFUSED, "kunde inte tolka frågan", "could not read the request"),
+    Code.FOREIGN_BUNDLE: (
+        Outcome.REFUSED,
+        "tog inte emot: uppdraget kom med främmande programkod",
+        "did not accept: the run came with code that is not kommunbench's",
+    ),
     Code.BAD_UPDATE: (
         Outcome.FAILED,
         "träningen gav vikter som inte kan användas",
