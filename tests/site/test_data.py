@@ -479,3 +479,11 @@ def test_ten_thousand_rows_of_two_kilobytes_take_seconds(write: Write) -> None:
 
 def test_faults_are_of_the_shared_kind(write: Write) -> None:
     assert all(isinstance(fault, Fault) for fault in read(write("{", "")).faults)
+
+
+def test_the_labels_are_the_tasks_whatever_a_row_says() -> None:
+    """A row that could name its own labels would decide which place its count falls in, and what is added to it."""
+    task = load_task("triage")
+    said = {"input": "Hej", "label": "gata", "labels": ["Anna", "gata"], "facts": {"labels": ["Anna"]}}
+    (read,) = from_rows([{**said, "split": "test"}], task, "ekby").split("test")
+    assert read.facts == {"label": "gata", "labels": list(task.labels)}

@@ -42,6 +42,7 @@ class Task(BaseModel):
     source: str
     inputs: tuple[str, ...] = Field(min_length=1, description="text fields that every row must have")
     facts: tuple[str, ...] = Field((), description="structured fields that some metrics read; a row may lack them")
+    labels: tuple[str, ...] = Field((), description="answers to choose among, for metrics that count by answer")
     prompts: dict[str, str] = Field(description="instruction variants by name; {field} stands for an input")
     metrics: tuple[str, ...] = Field(min_length=1)
     primary: str = Field(description="the measure that ranks models")
@@ -59,8 +60,9 @@ class Task(BaseModel):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over what decides a score: name, version, inputs, facts, prompts, metrics, primary."""
-        return digest(self.model_dump(include={"name", "version", "inputs", "facts", "prompts", "metrics", "primary"}))
+        """SHA-256 over what decides a score: name, version, inputs, facts, prompts, metrics, primary; labels if any."""
+        decides = {"name", "version", "inputs", "facts", "prompts", "metrics", "primary"}
+        return digest(self.model_dump(include=decides | ({"labels"} if self.labels else set())))
 
     def render(self, variant: str, inputs: dict[str, str]) -> str:
         """The prompt of `variant` with a row's inputs in it. An input's own braces stay as they are."""

@@ -6,24 +6,21 @@ import re
 from collections.abc import Sequence
 
 from kommunbench.core import swedish
-from kommunbench.core.digests import digest
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Field, Measure, Metric
 
 MOST_LABELS = 32
-_SEAL = 2**20
 
 
 class Label(Metric):
     """Share of right labels, and the mean over labels of their F1.
 
-    A row states `facts["labels"]`, the task's labels in the task's order (32 at most), and `facts["label"]`, the right
-    one; without them it is unscored. The answer's label is the one it equals after `core.swedish.normalise`, else the
-    only one that it mentions; anything else is invalid and counts against the right label's recall. Macro-F1 is over
-    the labels that occur, as scikit-learn's `f1_score(average="macro")`.
+    The task file states `labels` (32 at most), which every example has as `facts["labels"]`; a row states the right one
+    as `facts["label"]`. Without them it is unscored. The answer's label is the one it equals after
+    `core.swedish.normalise`, else the only one that it mentions; anything else is invalid and counts against the right
+    label's recall. Macro-F1 is over the labels that occur, as scikit-learn's `f1_score(average="macro")`.
 
-    Counts of different lists must not be added. Each example adds a 20-bit seal of its list and the seal's square:
-    their variance is zero where all lists are the same, and where it is not the measures are undefined.
+    Counts are by the label's place in the list. The task's digest covers the list, so different lists are never summed.
     """
 
     name = "label"
@@ -31,8 +28,6 @@ class Label(Metric):
     fields = (
         Field("correct", high=1),
         Field("invalid", high=1),
-        Field("seal", high=_SEAL),
-        Field("seal_squared", high=_SEAL**2),
         *(Field(f"right{place}", high=1) for place in range(MOST_LABELS)),
         *(Field(f"said{place}", high=1) for place in range(MOST_LABELS)),
         *(Field(f"true{place}", high=1, support=True) for place in range(MOST_LABELS)),
@@ -50,25 +45,19 @@ class Label(Metric):
         if right not in labels or len(labels) > MOST_LABELS:
             return None
         said = _named(swedish.normalise(prediction), labels)
-        seal = int(digest(labels)[:5], 16)
         return (
             int(said == right),
             int(not said),
-            seal,
-            seal**2,
             *_one_of(labels, right if said == right else ""),
             *_one_of(labels, said),
             *_one_of(labels, right),
         )
 
     def value(self, total: Sequence[float], measure: Measure) -> float | None:
-        """Accuracy, macro-F1 or the share of invalid answers; None where lists of labels were mixed."""
-        n, seal, squared = total[0], total[4], total[5]
-        if n <= 0 or n * squared - seal**2 > 1e-4 * seal**2:
-            return None
+        """Accuracy, macro-F1 or the share of invalid answers."""
         if measure.name != "macro_f1":
             return super().value(total, measure)
-        right, said, true = (total[first : first + MOST_LABELS] for first in range(6, len(total), MOST_LABELS))
+        right, said, true = (total[first : first + MOST_LABELS] for first in range(4, len(total), MOST_LABELS))
         scores = [2 * r / (s + t) for r, s, t in zip(right, said, true, strict=True) if s + t > 0.5]
         return sum(scores) / len(scores) if scores else None
 

@@ -150,6 +150,8 @@ class _Check:
             return {}
         merged = {**facts, **{name: self.fields[name] for name in task.facts if name in self.fields}}
         merged = {name: value for name, value in merged.items() if value is not None}
+        if task.labels:
+            merged["labels"] = list(task.labels)  # the task's and nobody else's: counts by place are added over sites
         try:
             json.dumps(merged, ensure_ascii=False, allow_nan=False).encode()
         except (TypeError, ValueError):

@@ -14,7 +14,7 @@ from kommunbench.synthetic.organisation import Generator, Organisation, Recipe
 from kommunbench.synthetic.phrases import phrases
 
 UNITS = ("omsorg", "skola", "gata", "bygg", "miljö", "ekonomi", "vård", "växel")
-"""The task's labels, the same at every organisation so that counts can be added."""
+"""The labels that tasks/triage.yaml states."""
 
 
 class Manner(NamedTuple):
@@ -77,7 +77,7 @@ _TRAPS = phrases(
 
 
 def _rows(organisation: Organisation, split: Split, seed: int, recipe: Recipe) -> Iterator[dict[str, Any]]:
-    """Rows of `triage`: {id, split, group, input, references, labels, label, fields}."""
+    """Rows of `triage`: {id, split, group, input, references, label, fields}."""
     for draft in drafts("triage", organisation, split, seed, recipe):
         text, answer, fields = _incoming(draft)
         yield {
@@ -86,7 +86,6 @@ def _rows(organisation: Organisation, split: Split, seed: int, recipe: Recipe) -
             "group": draft.id,
             "input": text,
             "references": [answer],
-            "labels": list(UNITS),
             "label": fields["unit"],
             "fields": fields,
         }
