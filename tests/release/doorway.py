@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kommunbench.core.masking import Masking
 from kommunbench.core.model import TrainSettings
 from kommunbench.core.spec import Answer, Cell, Code, Cost, ModelRef, PromptRef, Request, RunSpec, TaskRef, Total
 from kommunbench.core.task import load_task
@@ -45,6 +46,12 @@ CELLS = tuple(cell(task, model) for task in ("guideline_qa", "summarization") fo
 
 def make_request(**changed: Any) -> Request:
     return Request(**{"spec": make_spec(), "cells": CELLS, **changed})
+
+
+def masked_request(step: str = "open", **changed: Any) -> Request:
+    """The same request in a run whose sums are masked."""
+    masking = Masking(step=step, session="5" * 32)
+    return make_request(**{"spec": make_spec(privacy="secagg", min_sites=3), "masking": masking, **changed})
 
 
 def make_policy(**changed: Any) -> ReleasePolicy:

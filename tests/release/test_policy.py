@@ -24,6 +24,7 @@ policies = st.builds(
     min_examples=st.integers(1, 50),
     min_cell=st.integers(1, 20),
     min_difference=st.integers(1, 20),
+    min_sites=st.integers(1, 5),
     tasks=approved,
     models=approved,
     metrics=st.one_of(st.just("all"), st.lists(st.sampled_from(d.QA.metrics + d.SHORT.metrics)).map(tuple)),
@@ -50,6 +51,11 @@ def test_stricter_never_loosens_and_allows_what_both_allow(mine, other, first):
     assert both.min_examples >= max(mine.min_examples, other.min_examples)
     assert both.min_cell >= max(mine.min_cell, other.min_cell)
     assert both.min_difference >= max(mine.min_difference, other.min_difference)
+    assert both.min_sites >= max(mine.min_sites, other.min_sites)
+    spec = d.make_spec(min_sites=3)
+    assert both.sites(spec) == max(mine.sites(spec), other.sites(spec))
+    for asked in (d.make_request(), d.masked_request()):
+        assert (both.sum_code(asked) is Code.OK) == all(each.sum_code(asked) is Code.OK for each in (mine, other))
     assert limit(both.max_examples) <= min(limit(mine.max_examples), limit(other.max_examples))
     assert both.max_new_tokens <= min(mine.max_new_tokens, other.max_new_tokens)
     assert limit(both.runs_a_year) <= min(limit(mine.runs_a_year), limit(other.runs_a_year))
@@ -152,3 +158,23 @@ def test_the_digest_is_of_the_settings_alone():
 )
 def test_training_needs_every_task_and_the_model(policy, request_, code):
     assert d.make_policy(**policy).training_code(request_) is code
+
+
+@pytest.mark.parametrize(
+    ("min_sites", "request_", "code"),
+    [
+        (1, d.make_request(), Code.OK),
+        (2, d.make_request(), Code.TOO_FEW_SITES),
+        (2, d.masked_request(), Code.OK),
+        (1, d.make_request(spec=d.make_spec(privacy="secagg")), Code.BAD_REQUEST),
+        (1, d.masked_request(spec=d.make_spec()), Code.BAD_REQUEST),
+    ],
+)
+def test_a_site_s_own_sums_are_seen_only_where_one_site_is_enough(min_sites, request_, code):
+    assert d.make_policy(min_sites=min_sites).sum_code(request_) is code
+
+
+def test_a_masked_sum_is_over_two_sites_at_least_whatever_is_asked_for():
+    assert ReleasePolicy().sites(d.make_spec(privacy="secagg")) == 2
+    assert ReleasePolicy(min_sites=4).sites(d.make_spec(privacy="secagg", min_sites=3)) == 4
+    assert ReleasePolicy().sites(d.make_spec(privacy="secagg", min_sites=3)) == 3

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from kommunbench.core.digests import digest
 from kommunbench.core.example import Split
+from kommunbench.core.masking import Masking
 from kommunbench.core.metric import Metric, Tally
 from kommunbench.core.model import Adapter, TrainSettings
 from kommunbench.core.registry import find
@@ -83,7 +84,9 @@ class RunSpec(_Frozen):
     stages: tuple[Stage, ...] = ("base", "federated")
     replicates: int = Field(1, ge=1, le=20, description="train so many times, with seeds seed, seed + 1, ...")
     batch_size: int = Field(32, ge=1)
-    privacy: Literal["plain"] = "plain"
+    privacy: Literal["plain", "secagg"] = "plain"
+    """`secagg`: every reply is a step of a masked sum, and the coordinator sees sums over sites alone."""
+    min_sites: int = Field(1, ge=1, description="with secagg: fewest sites behind any number of the sum")
 
     @cached_property
     def digest(self) -> str:
@@ -145,6 +148,12 @@ class Request(_Frozen):
     seed: int = 0
     totals: tuple[Total, ...] = ()
     pairs: tuple[Pair, ...] = ()
+    masking: Masking | None = None
+
+    @cached_property
+    def work(self) -> Request:
+        """What is asked, whichever step of a masked sum it comes with: the same in all of them."""
+        return self if self.masking is None else self.model_copy(update={"masking": None})
 
     @cached_property
     def digest(self) -> str:
@@ -201,6 +210,8 @@ class Code(IntEnum):
     """The site has no file for the task."""
     NOT_AVAILABLE = 13
     """What the slot asks about was not evaluated here, or is no longer kept."""
+    TOO_FEW_SITES = 14
+    """Fewer sites stand behind the sum than `min_sites` asks for, or one site's own numbers were asked for."""
     TASK_NOT_APPROVED = 20
     MODEL_NOT_APPROVED = 21
     METRIC_NOT_ALLOWED = 22
@@ -212,6 +223,10 @@ class Code(IntEnum):
     POLICY_BROKEN = 31
     VERSION_MISMATCH = 32
     BAD_REQUEST = 33
+    UNKNOWN_KEY = 34
+    """A key or a signature is not that of a site which this one knows, or this one knows none."""
+    SUM_CLOSED = 35
+    """A masked sum of this is closed, or over other sites: another one less it would show single sites."""
     FOREIGN_BUNDLE = 34
     """The Flower app bundle that came with the message is not kommunbench's own; nothing of it was unpacked."""
     BAD_UPDATE = 40

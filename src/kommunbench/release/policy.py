@@ -49,6 +49,9 @@ class ReleasePolicy(BaseModel):
     min_difference: Whole = Field(
         10, ge=1, description="sets of two runs are equal or differ by at least so many examples; 1: no rule"
     )
+    min_sites: Whole = Field(
+        1, ge=1, description="fewest sites in any sum that the coordinator can read; above 1: masked sums alone"
+    )
     tasks: Approved = INSTALLED
     models: Approved = INSTALLED
     metrics: Literal["all"] | tuple[str, ...] = "all"
@@ -92,6 +95,7 @@ class ReleasePolicy(BaseModel):
             min_examples=max(self.min_examples, other.min_examples),
             min_cell=max(self.min_cell, other.min_cell),
             min_difference=max(self.min_difference, other.min_difference),
+            min_sites=max(self.min_sites, other.min_sites),
             tasks=_both_approve(self.tasks, other.tasks),
             models=_both_approve(self.models, other.models),
             metrics=_both_name(self.metrics, other.metrics),
@@ -114,6 +118,17 @@ class ReleasePolicy(BaseModel):
     def examples(self, task: TaskRef) -> int:
         """How many examples of `task` to evaluate at most; 0: all."""
         return _lower_limit(self.max_examples, task.max_examples)
+
+    def sites(self, spec: RunSpec) -> int:
+        """Fewest sites that must stand behind a number of a masked sum: what the run asks for, or more. At least 2."""
+        return max(self.min_sites, spec.min_sites, 2)
+
+    def sum_code(self, request: Request) -> Code:
+        """TOO_FEW_SITES where the reply would show this site's own numbers and only sums over sites may be seen."""
+        masked = request.spec.privacy == "secagg"
+        if masked is not (request.masking is not None):
+            return Code.BAD_REQUEST
+        return Code.OK if masked or self.min_sites == 1 else Code.TOO_FEW_SITES
 
     def task_code(self, task: TaskRef) -> Code:
         """OK where the very task that is installed here is asked for, approved, and within the limits."""

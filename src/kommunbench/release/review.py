@@ -87,7 +87,7 @@ def _review(
 ) -> Release:
     if type(answer) is not Answer:
         return refuse(Code.INTERNAL, request)
-    if (code := past.run_code(policy)) is not Code.OK:
+    if (code := _first_no(iter((policy.sum_code(request), past.run_code(policy))))) is not Code.OK:
         return refuse(code, request)
     slots = _slots(request)
     if not slots and (request.cells or request.totals or request.pairs):
@@ -121,7 +121,11 @@ def readmit(
         rows = unpack(request, values, codes, cost)
         slots = zip(request.slots(), rows, strict=True)
         verdicts = [past.code(policy, slot, row[0]) for slot, (_, code, row) in slots if code is Code.OK]
-        verdicts += [past.run_code(policy), update_code(received_adapter, adapter) if adapter else Code.OK]
+        verdicts += [
+            policy.sum_code(request),
+            past.run_code(policy),
+            update_code(received_adapter, adapter) if adapter else Code.OK,
+        ]
         if (code := _first_no(iter(verdicts))) is not Code.OK:
             return refuse(code, request)
         stated = [code for _, code, _ in rows]

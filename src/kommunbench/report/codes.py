@@ -38,6 +38,11 @@ _CODES: dict[Code, tuple[Outcome, str, str]] = {
     ),
     Code.NO_DATA: (Outcome.MISSING, "har inga data för uppgiften", "has no data for the task"),
     Code.NOT_AVAILABLE: (Outcome.MISSING, "har inte kvar det som efterfrågades", "no longer keeps what was asked for"),
+    Code.TOO_FEW_SITES: (
+        Outcome.REFUSED,
+        "lämnar bara ut summor över fler organisationer",
+        "releases sums over more sites only",
+    ),
     Code.TASK_NOT_APPROVED: (Outcome.REFUSED, "har inte godkänt uppgiften", "has not approved the task"),
     Code.MODEL_NOT_APPROVED: (Outcome.REFUSED, "har inte godkänt modellen", "has not approved the model"),
     Code.METRIC_NOT_ALLOWED: (Outcome.REFUSED, "lämnar inte ut måttet", "does not release the metric"),
@@ -56,6 +61,16 @@ _CODES: dict[Code, tuple[Outcome, str, str]] = {
         Outcome.REFUSED,
         "tog inte emot: uppdraget kom med främmande programkod",
         "did not accept: the run came with code that is not kommunbench's",
+    ),
+    Code.UNKNOWN_KEY: (
+        Outcome.REFUSED,
+        "känner inte igen en annan organisations nyckel",
+        "does not know another site's key",
+    ),
+    Code.SUM_CLOSED: (
+        Outcome.REFUSED,
+        "har redan lämnat talet i en summa med andra organisationer",
+        "has already given the number to a sum with other sites",
     ),
     Code.BAD_UPDATE: (
         Outcome.FAILED,
