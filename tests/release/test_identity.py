@@ -1,4 +1,4 @@
-"""A site's key: made once, in its own folder, for its owner alone; a signature holds for one purpose and one message."""
+"""A site's key: made once, in its own folder, for its owner alone; a signature is for one purpose and message."""
 
 from __future__ import annotations
 

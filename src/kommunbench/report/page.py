@@ -126,7 +126,8 @@ def _table(table: Table, about: str, language: Language) -> str:
         lines.append(f"<tr{strong}>{''.join(cells)}</tr>")
     caption = escape(table.caption)
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(about)}: {caption}"><table><caption>{caption}</caption>'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(about)}: {caption}">'
+        f"<table><caption>{caption}</caption>"
         f"<thead><tr>{''.join(heads)}</tr></thead>\n<tbody>\n" + "\n".join(lines) + "\n</tbody></table></div>"
     )
 
