@@ -27,7 +27,6 @@ from kommunbench.report.record import Received, RosterSite, RunFolder, RunInfo
 
 TASKS = ("summarization", "guideline_qa", "lattlast")
 ROUNDS = 3
-SCALE = 10**6
 
 ROSTER = (
     RosterSite(name="lovvik", title="Lövviks kommun", kind="municipality"),
@@ -233,7 +232,7 @@ def answer_close(request: Request, site: RosterSite, tallies: Tallies, trouble: 
             linearised(found, totals[cell, metric], found.measure(measure), tallies[site.name, cell, metric])
             for cell in sides
         ]
-        sums = closing_sums(list(zip(*scores, strict=True)))
+        sums = closing_sums(list(zip(*scores, strict=True)), found.measure(measure).unit)
         slots.append((slot.key, code, sums if code is Code.OK else (0, 0, 0)))
     return Received(site=site.name, moment="close", status="ok", slots=tuple(slots), bytes_in=7_000, bytes_out=2_400)
 
@@ -247,9 +246,10 @@ def linearised(metric: Metric, total: Tally, measure: Measure, tallies: Sequence
     ]
 
 
-def closing_sums(scores: Sequence[tuple[float | None, ...]]) -> Tally:
+def closing_sums(scores: Sequence[tuple[float | None, ...]], unit: str = "share") -> Tally:
     """(n, sum z, sum z^2) of one system's z, or of the differences of two systems', in fixed point."""
-    fixed = [round((z[0] - sum(z[1:])) * SCALE) for z in scores if None not in z]
+    scale = 10**6 if unit == "share" else 10**4
+    fixed = [round((z[0] - sum(z[1:])) * scale) for z in scores if None not in z]
     return len(fixed), sum(fixed), sum(entry * entry for entry in fixed)
 
 

@@ -265,7 +265,13 @@ def test_a_champion_does_not_give_way_to_a_worse_adapter(folder):
     folder.write("adapter/adapter_model.safetensors", "other weights")
     better = {"value": 0.99}
     for rows, champion in (
-        ([row.model_copy(update={"value": 0.2}) if row.metric == "sari" else row for row in report.rows], "1"),
+        (
+            [
+                row.model_copy(update={"value": 0.2}) if row.task == "lattlast" and row.primary else row
+                for row in report.rows
+            ],
+            "1",
+        ),
         ([row.model_copy(update=better) if row.value is not None else row for row in report.rows], "3"),
     ):
         edit_report(folder, rows=tuple(rows))

@@ -27,7 +27,12 @@ def own_task(tmp_path: Path) -> Any:
     """Write a copy of lattlast with changes to `own.yaml`; a value of None drops the field."""
 
     def _write(**changes: object) -> Path:
-        task = {**yaml.safe_load((TASKS / "lattlast.yaml").read_text(encoding="utf-8")), "name": "own", **changes}
+        task = {
+            **yaml.safe_load((TASKS / "lattlast.yaml").read_text(encoding="utf-8")),
+            "name": "own",
+            "version": 1,
+            **changes,
+        }
         path = tmp_path / "own.yaml"
         path.write_text(
             yaml.safe_dump({key: value for key, value in task.items() if value is not None}), encoding="utf-8"
@@ -73,7 +78,8 @@ def test_show_tells_fields_prompts_measures_and_a_row(name: str) -> None:
 def test_show_as_json_says_unit_and_direction_of_every_measure() -> None:
     shown = json.loads(run("show", "lattlast", "--json").stdout)
     measures = {measure["measure"]: measure for measure in shown["measures"]}
-    assert (measures["sari"]["primary"], measures["sari"]["direction"]) == (True, "higher")
+    assert (measures["chrf"]["primary"], measures["chrf"]["direction"]) == (True, "higher")
+    assert (measures["sari"]["primary"], measures["sari"]["direction"]) == (False, "higher")
     assert (measures["lix"]["unit"], measures["lix"]["direction"], measures["lix"]["primary"]) == (
         "lix",
         "lower",

@@ -14,13 +14,14 @@ from kommunbench.core.task_digests import RECORD, check_digest, read_digests, re
 
 
 def lattlast(**changes: object) -> Task:
-    return Task.model_validate({**load_task("lattlast").model_dump(), **changes})
+    """The shipped task as its version 1, with `changes`."""
+    return Task.model_validate({**load_task("lattlast").model_dump(), "version": 1, **changes})
 
 
 ASKED_OTHERWISE = {
     "prompts": {"plain": "{input}\nSkriv enklare.", "detailed": "{input}\nSkriv enklare."},
     "metrics": ("sari", "chrf"),
-    "primary": "chrf",
+    "primary": "sari",
     "facts": ("must_keep",),
 }
 

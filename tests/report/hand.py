@@ -98,6 +98,8 @@ class HandMade:
                     for cell in cells
                 ]
                 code = Code.NOT_AVAILABLE if len(cells) == 2 and site in withhold_pairs else Code.OK
-                sums = closing_sums(list(zip(*z, strict=True))) if code is Code.OK else (0, 0, 0)
+                sums = closing_sums(list(zip(*z, strict=True)), metric.measure(measure).unit)
+                if code is not Code.OK:
+                    sums = (0, 0, 0)
                 slots.append((slot.key, code, sums))
             self.folder.keep(Received(site=site, moment="close", status="ok", slots=tuple(slots)))

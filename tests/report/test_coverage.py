@@ -48,17 +48,19 @@ def z_of(metric: Metric, columns: list[Array]) -> list[Array]:
     return [total[0] * (gradient[0] + own.astype(float) @ gradient[2:]) for own in columns]
 
 
-def sums(z: list[Array]) -> dict[tuple[str, str], Part]:
+def sums(z: list[Array], scale: int) -> dict[tuple[str, str], Part]:
     found = {}
     for site, own in enumerate(z):
-        fixed = [round(value * 10**6) for value in own.tolist()]
+        fixed = [round(value * scale) for value in own.tolist()]
         values = (len(fixed), sum(fixed), sum(value * value for value in fixed))
         found["", f"site-{site}"] = Part(Outcome.RELEASED, values)
     return found
 
 
 def estimate(metric: Metric, columns: list[Array]) -> Estimate:
-    return Estimate(metric, metric.measures[0], parts(columns), sums(z_of(metric, columns)))
+    return Estimate(
+        metric, metric.measures[0], parts(columns), sums(z_of(metric, columns), metric.measures[0].closing_scale)
+    )
 
 
 def means(rng: np.random.Generator, skill: tuple[float, ...] = SKILL) -> list[Array]:
@@ -125,7 +127,8 @@ def false_positives(name: str, repetitions: int) -> float:
         other = [np.where(s[:, None], a, b) for s, a, b in zip(swap, one, DRAWS[name](rng), strict=True)]
         difference = [a - b for a, b in zip(z_of(metric, one), z_of(metric, other), strict=True)]
         gathered = Gathered(
-            tallies={(LEFT, name): parts(one), (RIGHT, name): parts(other)}, pairs={pair: sums(difference)}
+            tallies={(LEFT, name): parts(one), (RIGHT, name): parts(other)},
+            pairs={pair: sums(difference, metric.measures[0].closing_scale)},
         )
         effect = Comparison(gathered, pair).effect(everywhere)
         wrong += effect.spread.p(effect.difference) < 0.05

@@ -15,7 +15,7 @@ SCALE = 10**6
 
 def moments(values: np.ndarray) -> Moments:
     fixed = [round(value * SCALE) for value in values.tolist()]
-    return Moments.of((len(fixed), sum(fixed), sum(entry * entry for entry in fixed)))
+    return Moments.of((len(fixed), sum(fixed), sum(entry * entry for entry in fixed)), SCALE)
 
 
 @pytest.mark.parametrize(("count", "n"), [(0, 12), (12, 12), (7, 30), (1, 100), (450, 900)])

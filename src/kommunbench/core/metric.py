@@ -65,6 +65,15 @@ class Measure:
     direction: Direction = "higher"
     proportion: bool = False
 
+    @property
+    def closing_scale(self) -> int:
+        """Units per 1 of this measure's closing sums: z in units of 1 / scale, z squared in units of 1 / scale^2.
+
+        A share's z is about 1 at most, and 64 bits hold 9 million of them squared at 1e-6. A measure in words or LIX
+        points has a z of tens or hundreds, so its unit is 1e-4: 9 million examples a site at z = 100, not 900.
+        """
+        return 10**6 if self.unit == "share" else 10**4
+
 
 class Metric(ABC):
     """Sufficient statistics of one answer, and what to make of their sum.

@@ -23,8 +23,6 @@ from kommunbench.core.model import Adapter, TrainSettings
 from kommunbench.core.registry import find
 
 Stage = Literal["base", "local", "federated", "central"]
-SECOND_MOMENT_SCALE = 10**6
-"""Closing sums are fixed point: u in units of 1e-6, u squared in units of 1e-12."""
 
 
 class _Frozen(BaseModel):

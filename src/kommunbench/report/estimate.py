@@ -75,7 +75,7 @@ class Estimate:
             sums = self.sums.get((origin, site))
             if sums is None or sums.outcome is not Outcome.RELEASED:
                 return None
-            moments, factor = Moments.of(sums.values), self.steepness(origin, group)
+            moments, factor = Moments.of(sums.values, self.measure.closing_scale), self.steepness(origin, group)
             found.setdefault(site, []).append(
                 Moments(moments.n, moments.mean * factor, moments.variance * factor * factor)
             )

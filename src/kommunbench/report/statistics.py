@@ -21,8 +21,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from kommunbench.core.spec import SECOND_MOMENT_SCALE
-
 LEVEL = 0.95
 POWER = 0.8
 MIN_SITES = 3
@@ -39,14 +37,17 @@ class Moments:
     variance: float
 
     @classmethod
-    def of(cls, sums: Sequence[int]) -> Moments:
-        """From (n, sum z, sum z^2) on the wire. The variance is exact before its one division; nan where n < 2."""
+    def of(cls, sums: Sequence[int], scale: int) -> Moments:
+        """From (n, sum z, sum z^2) on the wire, `scale` units per 1 (`Measure.closing_scale`).
+
+        The variance is exact before its one division; nan where n < 2.
+        """
         n, total, squares = sums
-        mean = total / n / SECOND_MOMENT_SCALE if n else math.nan
+        mean = total / n / scale if n else math.nan
         if n < 2:
             return cls(n, mean, math.nan)
         spread = max(n * squares - total * total, 0)
-        return cls(n, mean, spread / (n * (n - 1)) / SECOND_MOMENT_SCALE**2)
+        return cls(n, mean, spread / (n * (n - 1)) / scale**2)
 
 
 @dataclass(frozen=True, slots=True)

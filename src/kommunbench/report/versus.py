@@ -126,7 +126,7 @@ class Comparison:
                 side.steepness(_own_key(side.parts, (origin, site))[0], total)
                 for side, total in ((self.left, left), (self.right, right))
             )
-            moments = Moments.of(self.sums[origin, site].values)
+            moments = Moments.of(self.sums[origin, site].values, self.left.measure.closing_scale)
             by_site.setdefault(site, []).append(
                 Moments(moments.n, moments.mean * factor, moments.variance * factor * factor)
             )

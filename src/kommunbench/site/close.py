@@ -3,7 +3,7 @@
 A measure is linearised at the pooled total T with n scored examples (the delta method): example i contributes
 z_i = n * gradient(T) . tally_i. For a mean that is the example's score less the mean; for a ratio or a corpus score it
 is the example's influence. The coordinator adds these sums over sites; the variance follows (report/statistics.py).
-Sums are integers: z in units of 1e-6, z^2 in units of 1e-12.
+Sums are integers in fixed point, as fine as the measure's unit allows (`Measure.closing_scale`).
 
 Matrices and bootstrap replicates would say more and give single examples away; three numbers do not.
 """
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from kommunbench.core.metric import INT64_MAX, Measure, Metric, Tally
 from kommunbench.core.registry import find
-from kommunbench.core.spec import SECOND_MOMENT_SCALE, Answer, Cell, Code, Request, Total
+from kommunbench.core.spec import Answer, Cell, Code, Request, Total
 from kommunbench.site.keep import KeptTallies
 
 Influence = tuple[npt.NDArray[np.str_], npt.NDArray[np.float64]]
@@ -34,7 +34,8 @@ def close(request: Request, kept: KeptTallies) -> Answer:
         metric = find("metrics", total.metric)
         for measure in metric.measures:
             found = influence(total, metric, measure, kept)
-            _put(values, codes, (total.cell, total.metric, measure.name), None if found is None else found[1])
+            sums = None if found is None else closing_sums(found[1], measure)
+            _put(values, codes, (total.cell, total.metric, measure.name), sums)
     for pair in request.pairs:
         metric = find("metrics", pair.metric)
         measure = metric.measure(pair.measure)
@@ -44,7 +45,8 @@ def close(request: Request, kept: KeptTallies) -> Answer:
             else None
             for cell in (pair.left, pair.right)
         ]
-        _put(values, codes, tuple(pair), difference(*sides))
+        z = difference(*sides)
+        _put(values, codes, tuple(pair), None if z is None else closing_sums(z, measure))
     answer.values, answer.codes = values, codes
     return answer
 
@@ -68,18 +70,20 @@ def difference(left: Influence | None, right: Influence | None) -> npt.NDArray[n
     return left[1][first] - right[1][second]
 
 
+def closing_sums(z: npt.NDArray[np.float64], measure: Measure) -> Tally | None:
+    """(n, sum z, sum z^2) in the measure's fixed point; None where they do not fit in 64 bits with a sign."""
+    fixed = [round(entry * measure.closing_scale) for entry in z.tolist()]
+    sums = (len(fixed), sum(fixed), sum(entry * entry for entry in fixed))
+    return None if any(abs(entry) > INT64_MAX for entry in sums) else sums
+
+
 def _put(
     values: dict[tuple[object, ...], Tally],
     codes: dict[tuple[object, ...], Code],
     key: tuple[object, ...],
-    z: npt.NDArray[np.float64] | None,
+    sums: Tally | None,
 ) -> None:
-    if z is None:
-        codes[key] = Code.NOT_AVAILABLE
-        return
-    fixed = [round(entry * SECOND_MOMENT_SCALE) for entry in z.tolist()]
-    sums = (len(fixed), sum(fixed), sum(entry * entry for entry in fixed))
-    if any(abs(entry) > INT64_MAX for entry in sums):
+    if sums is None:
         codes[key] = Code.NOT_AVAILABLE
     else:
         values[key] = sums
