@@ -19,6 +19,7 @@ COMMANDS = {
     "dashboard": ("kommunbench.cli.dashboard:app", "Open MLflow on the results."),
     "tasks": ("kommunbench.cli.tasks:app", "What is asked, and how an answer is measured."),
     "site": ("kommunbench.cli.site:app", "At a site: is its data right, what has left, what waits for a yes."),
+    "coordinator": ("kommunbench.cli.coordinator:app", "Coordinate a real federation: its server, its sites."),
     "model": ("kommunbench.cli.model:app", "Models: list them, make the built-in one anew."),
     "synth": ("kommunbench.cli.synth:synth", "Write a synthetic federation to disk."),
 }

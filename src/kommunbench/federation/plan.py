@@ -23,6 +23,7 @@ class Plan(BaseModel):
     Args:
         info: what the run's folder says of it.
         folder: the run's folder on the coordinator's machine; sites never see it.
+        coordinator: the folder of `kommunbench coordinator init`, where real sites take part.
         card: the trained model's card on the coordinator's machine, which makes the first adapter.
         quorum: a round closes with at least so many sites, or the run stops and can be resumed.
         join_s: how long to wait for the roster to be online.
@@ -33,6 +34,7 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
     info: RunInfo
     folder: str
+    coordinator: str = ""
     strategy: StrategySettings
     card: ModelCard | None = None
     quorum: int = Field(1, ge=1)

@@ -1,0 +1,90 @@
+"""Flower's deployment grid as the rounds see it: sites by name and key, at a pace that suits a network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import httpx
+from flwr.app import Message, RecordDict
+from flwr.proto.node_pb2 import NodeInfo
+from flwr.serverapp import Grid
+from flwr.supercore.run import Run, RunNotRunningException
+from flwr.superlink.grid import HttpGrid
+
+from kommunbench.core.errors import Fault, FederationError
+from kommunbench.federation.deployment.roster import Roster
+
+Result = TypeVar("Result")
+PULL_EVERY_S = 0.5
+OUTAGE_S = 600.0
+"""How long a run waits for a SuperLink that is down before it stops and can be resumed."""
+
+
+class SiteGrid(Grid):
+    """`HttpGrid` with the roster's names.
+
+    A node is a site's when its key is the one that was approved for it; what the SuperLink's register calls it is not
+    asked. Calls survive a restart of the SuperLink.
+    """
+
+    def __init__(self, grid: HttpGrid, roster: Roster) -> None:
+        self._grid, self._roster = grid, roster
+        self._grid._retry_invoker.max_time = OUTAGE_S
+        self._pulled_at = 0.0
+
+    def get_nodes(self) -> Iterable[NodeInfo]:
+        """Approved sites' nodes that are online, under their sites' names."""
+        names = {member.node_key_pem: name for name, member in self._roster.approved().items()}
+        nodes = self._ask(self._grid.get_nodes)
+        return [
+            NodeInfo(node_id=node.node_id, name=names[node.public_key]) for node in nodes if node.public_key in names
+        ]
+
+    def get_node_ids(self) -> Iterable[int]:
+        """Ids of the same nodes."""
+        return [node.node_id for node in self.get_nodes()]
+
+    def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
+        """Send messages one at a time: each is as large as an adapter."""
+        return [self._push(message) for message in messages]
+
+    def _push(self, message: Message) -> str:
+        (pushed,) = self._ask(lambda: self._grid.push_messages([message]))
+        return pushed
+
+    def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
+        """Replies that have come in; asks at most twice a second, whoever is impatient."""
+        time.sleep(max(0.0, self._pulled_at + PULL_EVERY_S - time.monotonic()))
+        wanted = list(message_ids)
+        found = self._ask(lambda: self._grid.pull_messages(wanted))
+        self._pulled_at = time.monotonic()
+        return found
+
+    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
+        """As Flower's grid."""
+        return self._grid.send_and_receive(messages, timeout=timeout)
+
+    def create_message(
+        self, content: RecordDict, message_type: str, dst_node_id: int, group_id: str, ttl: float | None = None
+    ) -> Message:
+        """A new message to a node."""
+        return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
+
+    def set_run(self, run: Run) -> None:
+        """As Flower's grid."""
+        self._grid.set_run(run)
+
+    @property
+    def run(self) -> Run:
+        """As Flower's grid."""
+        return self._grid.run
+
+    def _ask(self, call: Callable[[], Result]) -> Result:
+        try:
+            return call()
+        except (httpx.HTTPError, RunNotRunningException) as error:
+            do = "`kommunbench coordinator status`, then `kommunbench runs resume` goes on"
+            what = f"the SuperLink does not carry the run on ({type(error).__name__})"
+            raise FederationError(Fault(what, do=do)) from error

@@ -1,0 +1,94 @@
+"""Flower's deployment engine: this process is the run's ServerApp, sites' SuperNodes run the ClientApp.
+
+The SuperLink isolates by process: it keeps a run's task until somebody with the coordinator's secret takes it, and that
+is us. So the same loop runs here as in simulation, with nothing to install for Flower and Ctrl-C as usual. A run that
+is gone on with is a new one to Flower; the old one is stopped, so that no site works for it any longer.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from flwr.app import Context, RecordDict
+from flwr.common.constant import SubStatus
+from flwr.common.serde import run_from_proto
+from flwr.proto.runtime_pb2 import PullTaskInputRequest, PushTaskOutputRequest
+from flwr.supercore.heartbeat import HeartbeatSender, make_task_heartbeat_fn_http
+from flwr.supercore.run import RunNotRunningException
+from flwr.supercore.task_identity import TaskIdentity
+from flwr.superlink.grid import HttpGrid
+
+from kommunbench.federation.deployment.folder import CoordinatorFolder
+from kommunbench.federation.deployment.grid import SiteGrid
+from kommunbench.federation.deployment.roster import Roster
+from kommunbench.federation.deployment.superlink import SuperLink
+from kommunbench.federation.plan import Plan
+from kommunbench.federation.server_app import app as server_app
+
+RUN_FILE = "flower.json"
+"""Beside the run: the number by which Flower knows it."""
+
+
+def run(plan: Plan, nodes: Sequence[Mapping[str, Any]], workers: int, threads: int) -> None:  # noqa: ARG001
+    """Run the ServerApp here, on the SuperLink of the plan's coordinator.
+
+    Raises:
+        KommunbenchError: as the ServerApp raised it.
+        FederationError: the SuperLink is down, or stayed down for long.
+    """
+    folder = CoordinatorFolder(Path(plan.coordinator))
+    run_config: dict[str, bool | float | int | str] = {"plan": plan.model_dump_json()}
+    with serving(folder, Path(plan.folder)) as (grid, run_id):
+        server_app(grid, Context(run_id=run_id, node_id=1, node_config={}, state=RecordDict(), run_config=run_config))
+
+
+@contextmanager
+def serving(folder: CoordinatorFolder, run_folder: Path) -> Iterator[tuple[SiteGrid, int]]:
+    """A new run on the SuperLink whose task this process holds; it is ended as it went."""
+    superlink = SuperLink(folder)
+    forget(superlink, run_folder)
+    with (folder.state / "task.lock").open("w") as lock:  # a task is handed to whoever asks: one at a time
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run_id = superlink.start_run()
+        (run_folder / RUN_FILE).write_text(json.dumps({"run_id": str(run_id)}), encoding="utf-8")
+        token = superlink.take_task(run_id)
+    grid = HttpGrid(superlink.address, insecure=False, root_certificates=superlink.authority, token=token)
+    client = grid._runtime_client
+    heartbeat = HeartbeatSender(make_task_heartbeat_fn_http(client))
+    outcome = SubStatus.FAILED
+    try:
+        task = client.PullTaskInput(PullTaskInputRequest())
+        TaskIdentity.task_id, TaskIdentity.run_id = task.task_id, task.run.run_id
+        TaskIdentity.node_id = task.context.node_id
+        grid.set_run(run_from_proto(task.run))
+        heartbeat.start()
+        yield SiteGrid(grid, Roster(folder.roster_path)), run_id
+        outcome = SubStatus.COMPLETED
+    finally:
+        if heartbeat.is_running:
+            heartbeat.stop()
+        grid._retry_invoker.max_tries = 1
+        end(client, outcome)
+        grid.close()
+        superlink.close()
+
+
+def end(client: Any, outcome: str) -> None:
+    """Tell the SuperLink that the run has ended; where it cannot be told, it finds out by the missing heartbeat."""
+    try:
+        client.PushTaskOutput(PushTaskOutputRequest(sub_status=outcome, details=""))
+    except (httpx.HTTPError, RunNotRunningException):
+        return
+
+
+def forget(superlink: SuperLink, run_folder: Path) -> None:
+    """Stop what an earlier try of the same run left on the SuperLink."""
+    path = run_folder / RUN_FILE
+    if path.is_file():
+        superlink.stop_run(int(json.loads(path.read_text(encoding="utf-8"))["run_id"]))
