@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def commands_in(text: str, suffix: str) -> Iterator[str]:
 
 def variants(command: str) -> Iterator[list[str]]:
     """The words of a command without its `...` and with [optional] words; one variant for each of a|list|of|them."""
-    words = [word.strip("[]") if word.startswith("[") else word for word in command.split()[1:]]
+    words = [word.strip("[]") if word.startswith("[") else word for word in shlex.split(command)[1:]]
     words = [word for word in words if word != "..."]
     choice = next((at for at, word in enumerate(words) if "|" in word and "=" not in word), None)
     for word in ("",) if choice is None else words[choice].split("|"):

@@ -72,10 +72,19 @@ class FolderFederation(_Frozen):
     policy: dict[str, Any] = Field(default_factory=dict, description="for a site without a site.yaml of its own")
 
 
+class DeployedFederation(_Frozen):
+    """Real sites, as approved in the coordinator's folder `path`."""
+
+    name: str
+    kind: Literal["deployed"]
+    path: Path
+    sites: tuple[str, ...] = ()
+
+
 class EngineSettings(_Frozen):
     """What runs the Flower apps."""
 
-    name: Literal["local", "ray"]
+    name: Literal["local", "ray", "deployment"]
     workers: int = Field(2, ge=1)
     threads: int = Field(1, ge=1)
 
@@ -101,7 +110,7 @@ class Settings(_Frozen):
     results: Path
     seed: int = Field(ge=0)
     replicates: int = Field(ge=1, le=20)
-    federation: Annotated[SyntheticFederation | FolderFederation, Field(discriminator="kind")]
+    federation: Annotated[SyntheticFederation | FolderFederation | DeployedFederation, Field(discriminator="kind")]
     synthetic: Recipe
     tasks: dict[str, Task] = Field(min_length=1)
     models: dict[str, ModelCard] = Field(min_length=1)
@@ -121,6 +130,7 @@ class Settings(_Frozen):
     quorum: int = Field(ge=1)
     join_s: float = Field(ge=0)
     deadline_s: float = Field(gt=0)
+    grace_s: float = Field(600, ge=0)
     config_dirs: tuple[Path, ...] = Field(
         (), description="folders of `--config-dir`, with models/ and tasks/ of their own"
     )
@@ -151,7 +161,9 @@ def read_settings(raw: dict[str, Any]) -> Settings:
 
 
 def _fault(fault: Any) -> Fault:
-    location = [str(part) for part in fault["loc"] if part not in ("synthetic", "folder") or fault["loc"][0] == part]
+    location = [
+        str(part) for part in fault["loc"] if part not in ("synthetic", "folder", "deployed") or fault["loc"][0] == part
+    ]
     do = ""
     if fault["type"] == "extra_forbidden":
         do = did_you_mean(location[-1], _fields_beside(location))
@@ -177,6 +189,9 @@ def _fields_beside(location: list[str]) -> tuple[str, ...]:
 
 def _disagreements(settings: Settings) -> list[Fault]:
     faults = list(check_scorecards(settings.scorecard.values(), settings.tasks))
+    if isinstance(settings.federation, DeployedFederation) != (settings.engine.name == "deployment"):
+        do = "federation=deployed goes with engine=deployment, every other with engine=local or ray"
+        faults.append(Fault(f"cannot run a {settings.federation.kind} federation", "engine", do))
     for name, task in settings.tasks.items():
         for prompt in settings.prompt.values():
             if prompt.variant not in task.prompts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -11,19 +12,23 @@ from pathlib import Path
 import yaml
 
 from kommunbench import __version__
-from kommunbench.config import FolderFederation, Settings, SyntheticFederation
+from kommunbench.config import DeployedFederation, FolderFederation, Settings, SyntheticFederation
 from kommunbench.core.digests import digest
 from kommunbench.core.errors import ConfigError, Fault, FederationError
 from kommunbench.core.folders import CHECKOUT, overlay
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.spec import CENTRAL, ModelRef, PromptRef, RunSpec, TaskRef
 from kommunbench.core.task import load_task, task_names
+from kommunbench.federation.deployment.folder import CoordinatorFolder
+from kommunbench.federation.deployment.roster import Roster
 from kommunbench.federation.engines import open_engine
 from kommunbench.federation.plan import Plan, pairs_to_compare
 from kommunbench.federation.strategies import check_options
 from kommunbench.models.open import card_digest
 from kommunbench.report.record import RosterSite, RunInfo
 from kommunbench.site.settings import SiteSettings
+from kommunbench.tracking.settings import TrackingSettings
+from kommunbench.tracking.shared_server import credentials
 
 
 def make_plan(settings: Settings) -> Plan:
@@ -38,13 +43,13 @@ def make_plan(settings: Settings) -> Plan:
     for task in settings.tasks.values():
         task.primary_measure()
     check_stops(settings)
-    roster = make_roster(settings)
+    roster, federation = make_roster(settings), settings.federation
     if settings.quorum > len(roster):
         raise ConfigError(Fault(f"asks for {settings.quorum} sites of {len(roster)}", "quorum"))
     spec = make_spec(settings)
     info = RunInfo(
         spec=spec,
-        federation=settings.federation.name,
+        federation=federation_name(settings),
         synthetic=isinstance(settings.federation, SyntheticFederation),
         note=settings.federation.note if isinstance(settings.federation, SyntheticFederation) else None,
         roster=roster,
@@ -60,11 +65,13 @@ def make_plan(settings: Settings) -> Plan:
     return Plan(
         info=info,
         folder=str(settings.folder),
+        coordinator=str(federation.path.resolve()) if isinstance(federation, DeployedFederation) else "",
         strategy=settings.strategy,
         card=settings.models[settings.trained_model] if settings.trains else None,
         quorum=settings.quorum,
         join_s=settings.join_s,
         deadline_s=settings.deadline_s,
+        grace_s=settings.grace_s,
         evaluate_every=settings.evaluate_every,
     )
 
@@ -131,6 +138,8 @@ def make_roster(settings: Settings) -> tuple[RosterSite, ...]:
             RosterSite(name=name, title=site.title, kind=site.kind, trains=site.trains)
             for name, site in federation.sites.items()
         )
+    if isinstance(federation, DeployedFederation):
+        return _approved(federation)
     names = federation.sites or _folders(federation)
     unknown = [name for name in (*federation.sites, *federation.train_sites) if not (federation.path / name).is_dir()]
     ConfigError.raise_if(
@@ -138,6 +147,44 @@ def make_roster(settings: Settings) -> tuple[RosterSite, ...]:
     )
     trains = federation.train_sites or names
     return tuple(RosterSite(name=name, title=name, trains=name in trains) for name in names)
+
+
+def _approved(federation: DeployedFederation) -> tuple[RosterSite, ...]:
+    members = Roster(CoordinatorFolder(federation.path).roster_path).approved()
+    FederationError.raise_if(
+        Fault(f"{name!r} is not in the federation", "federation.sites", did_you_mean(name, tuple(members)))
+        for name in federation.sites
+        if name not in members
+    )
+    if not members:
+        do = "`kommunbench coordinator invite NAME`, then `kommunbench coordinator approve REQUEST`"
+        raise FederationError(Fault("no site was approved yet", str(federation.path), do))
+    return tuple(
+        RosterSite(name=name, title=members[name].title, kind=members[name].kind, trains=members[name].trains)
+        for name in federation.sites or members
+    )
+
+
+def federation_name(settings: Settings) -> str:
+    """What a report calls the federation: a real one's own name, else the configuration's."""
+    federation = settings.federation
+    if isinstance(federation, DeployedFederation):
+        return CoordinatorFolder(federation.path).settings.federation
+    return federation.name
+
+
+def tracking_of(settings: Settings) -> TrackingSettings:
+    """Where the run is logged: a real federation's own MLflow, unless the settings name another.
+
+    Name and password go to MLflow's client by the environment, where nothing logs them.
+    """
+    federation, tracking = settings.federation, settings.tracking
+    if not isinstance(federation, DeployedFederation) or tracking.uri:
+        return tracking
+    folder = CoordinatorFolder(federation.path)
+    if folder.mlflow_uri:
+        os.environ.update(credentials(folder.keys))
+    return tracking.model_copy(update={"uri": folder.mlflow_uri})
 
 
 def _folders(federation: FolderFederation) -> tuple[str, ...]:
@@ -152,7 +199,9 @@ def _folders(federation: FolderFederation) -> tuple[str, ...]:
 def make_sites(settings: Settings) -> list[SiteSettings]:
     """Each site's own settings in a simulation, its folder made and its policy written where it has none of its own."""
     federation, run = settings.federation, settings.folder.resolve()
-    sites = []
+    sites: list[SiteSettings] = []
+    if isinstance(federation, DeployedFederation):
+        return sites  # each site has its own
     for site in (*make_roster(settings), *_central(settings)):
         home = run / "sites" / site.name
         home.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -28,9 +28,9 @@ DEFAULT = Path("coordinator")
 
 @app.command()
 def init(
-    federation: Annotated[str, typer.Option(prompt="Name of the federation (a-z, 0-9, -)", help="The federation.")],
-    name: Annotated[str, typer.Option(prompt="Who coordinates it", help="Your organisation, as sites know it.")],
-    address: Annotated[str, typer.Option(prompt="Address that sites call (host:port)", help="host:port for sites.")],
+    federation: Annotated[str, typer.Option(help="The federation's name: a-z, 0-9, -.")] = "",
+    name: Annotated[str, typer.Option(help="Your organisation, as sites know it.")] = "",
+    address: Annotated[str, typer.Option(help="host:port that sites call.")] = "",
     folder: Dir = DEFAULT,
     listen: Annotated[str, typer.Option(help="Address of this machine that the front listens on.")] = "0.0.0.0",  # noqa: S104
     port: Annotated[int, typer.Option(help="Port that the front listens on; by default that of --address.")] = 0,
@@ -46,6 +46,9 @@ def init(
     from kommunbench.federation.deployment.invitation import split_address
     from kommunbench.federation.deployment.setup import make_folder
 
+    federation = federation or typer.prompt("Name of the federation (a-z, 0-9, -)")
+    name = name or typer.prompt("Who coordinates it, as sites know you")
+    address = address or typer.prompt("Address that sites call (host:port)")
     try:
         port = port or split_address(address)[1]
     except ValueError as error:

@@ -83,6 +83,7 @@ def conduct(settings: Settings, plan: Plan) -> None:
 
 def show(settings: Settings, folder: RunFolder, status: RunStatus) -> None:
     """Write the report, log it, print the leaderboard and say where everything is."""
+    from kommunbench.cli.compose import tracking_of
     from kommunbench.report.terminal import print_leaderboard
     from kommunbench.report.write import write_report
     from kommunbench.tracking import log_run
@@ -92,8 +93,9 @@ def show(settings: Settings, folder: RunFolder, status: RunStatus) -> None:
     console.print(f"\nReport     {folder.path / 'report.md'}", soft_wrap=True)
     if settings.tracking.enabled:
         try:
-            log_run(folder, settings.tracking, status)
+            log_run(folder, tracking_of(settings), status)
         except TrackingError as error:
             console.print(f"Dashboard  not logged: {error}", markup=False)
         else:
-            console.print(f"Dashboard  kommunbench dashboard --results {settings.results}", soft_wrap=True)
+            where = tracking_of(settings).uri or f"kommunbench dashboard --results {settings.results}"
+            console.print(f"Dashboard  {where}", soft_wrap=True)

@@ -28,6 +28,7 @@ class Plan(BaseModel):
         quorum: a round closes with at least so many sites, or the run stops and can be resumed.
         join_s: how long to wait for the roster to be online.
         deadline_s: how long a site may take to answer one message.
+        grace_s: how long a site may be offline within that time before the others go on without it.
         evaluate_every: evaluate the federated model on the test split every so many rounds; the last one always.
     """
 
@@ -40,6 +41,7 @@ class Plan(BaseModel):
     quorum: int = Field(1, ge=1)
     join_s: float = Field(60, ge=0)
     deadline_s: float = Field(3600, gt=0)
+    grace_s: float = Field(600, ge=0)
     evaluate_every: int = Field(1, ge=1)
 
 

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from flwr.app import Message
 from flwr.common.serde import message_to_proto
+from flwr.proto.node_pb2 import NodeInfo
 from flwr.serverapp import Grid
 
 from kommunbench.core.errors import Fault, FederationError, ModelError
 from kommunbench.core.metric import Tally, add
 from kommunbench.core.model import Adapter, Trainable
 from kommunbench.core.spec import CENTRAL, Cell, Code, Request, Total
+from kommunbench.federation.asking import Asking
 from kommunbench.federation.checkpoints import Checkpoints
 from kommunbench.federation.plan import Moment, Plan, alone_cells, schedule
 from kommunbench.federation.progress import Events
@@ -27,10 +29,9 @@ from kommunbench.federation.records import read_reply, write_request
 from kommunbench.federation.strategies import Aggregator, Update
 from kommunbench.models.open import open_model
 from kommunbench.release import unpack, unpack_cost, unpack_status, update_code
-from kommunbench.report.record import Received, RunFolder, cell_of
+from kommunbench.report.record import Absence, Received, RunFolder, cell_of
 
 CLOSE = "close"
-POLL_S = 0.01
 
 
 class Rounds:
@@ -43,8 +44,8 @@ class Rounds:
         self.events = Events(self.folder.path)
         self.roster = [site.name for site in plan.info.roster]
         self.trains = {CENTRAL, *(site.name for site in plan.info.roster if site.trains)}
-        self.nodes: dict[str, int] = {}
-        self.central: int | None = None
+        self.nodes: dict[str, NodeInfo] = {}
+        self.central: NodeInfo | None = None
         self.busy_ms: dict[str, int] = {}
 
     def run(self) -> None:
@@ -80,13 +81,20 @@ class Rounds:
         """Wait until the whole roster is online, at most `join_s`; go on with a quorum."""
         end = time.monotonic() + self.plan.join_s
         while True:
-            online = {node.name: node.node_id for node in self.grid.get_nodes()}
-            self.nodes = {name: online[name] for name in self.roster if name in online}
-            self.central = online.get(CENTRAL)
+            self.look_around()
             if len(self.nodes) == len(self.roster) or time.monotonic() >= end:
                 break
             time.sleep(0.5)
+        self.events.say(
+            "roster", online=list(self.nodes), away=[name for name in self.roster if name not in self.nodes]
+        )
         self.need_quorum(len(self.nodes), "online")
+
+    def look_around(self) -> None:
+        """Who of the roster is online now."""
+        online = {node.name: node for node in self.grid.get_nodes()}
+        self.nodes = {name: online[name] for name in self.roster if name in online}
+        self.central = online.get(CENTRAL)
 
     def need_quorum(self, sites: int, what: str) -> None:
         """Raise FederationError when fewer than the quorum are `what`."""
@@ -169,29 +177,32 @@ class Rounds:
         self.exchange(moment.name, request, {origin: update.adapter for origin, update in updates.items()})
 
     def exchange(
-        self, name: str, request: Request, adapters: Mapping[str, Adapter], nodes: Mapping[str, int] | None = None
+        self, name: str, request: Request, adapters: Mapping[str, Adapter], nodes: Mapping[str, NodeInfo] | None = None
     ) -> None:
         """Send `request` to every site that owes an answer to moment `name`; keep what comes until the deadline."""
-        nodes = self.nodes if nodes is None else nodes
+        everybody = nodes is None
+        if nodes is None:
+            self.look_around()  # who came after the start takes part from here on
+            nodes = self.nodes
         answered = {received.site for received in self.folder.received(name) if received.status in ("ok", "refused")}
         asked = [site for site in nodes if site not in answered]
         asked.sort(key=lambda site: -self.busy_ms.get(site, 0))  # the slowest first, so that no worker idles at the end
         self.events.say("moment", name=name, sites=asked, kept=sorted(answered))
-        messages = {site: self.message(site, nodes[site], request, adapters) for site in asked}
-        sizes = {site: message_to_proto(message).ByteSize() for site, message in messages.items()}
-        started = time.monotonic()
-        waiting = dict(zip(self.grid.push_messages(messages.values()), asked, strict=True))
-        while waiting and time.monotonic() - started < self.plan.deadline_s:
-            for message in self.grid.pull_messages(list(waiting)):
-                site = waiting.pop(message.metadata.reply_to_message_id)
-                seconds = time.monotonic() - started
-                received = self.receive(site, name, request, adapters.get(""), message)
-                self.keep(received.model_copy(update={"seconds": round(seconds, 3), "bytes_in": sizes[site]}))
-            time.sleep(POLL_S)
-        away = (site for site in self.roster if site not in self.nodes and site not in answered)
-        late = [*waiting.values(), *(away if nodes is self.nodes else ())]
-        for site in late:
-            self.keep(Received(site=site, moment=name, status="missing"))
+        sizes: dict[str, int] = {}
+
+        def make(site: str, node_id: int) -> Message:
+            message = self.message(site, node_id, request, adapters)
+            sizes[site] = message_to_proto(message).ByteSize()
+            return message
+
+        asking = Asking(self.grid, make, self.plan.deadline_s, self.plan.grace_s)
+        for site, message, seconds in asking.replies({site: nodes[site] for site in asked}):
+            received = self.receive(site, name, request, adapters.get(""), message)
+            self.keep(received.model_copy(update={"seconds": round(seconds, 3), "bytes_in": sizes[site]}))
+        away = [site for site in self.roster if everybody and site not in nodes and site not in answered]
+        absent: dict[str, Absence] = {**asking.absent, **dict.fromkeys(away, "offline")}
+        for site, absence in absent.items():
+            self.keep(Received(site=site, moment=name, status="missing", absence=absence))
 
     def message(self, site: str, node_id: int, request: Request, adapters: Mapping[str, Adapter]) -> Message:
         """The message to one site; a site that never trains is asked to evaluate only."""
@@ -233,7 +244,7 @@ class Rounds:
         """Write an answer down and tell whoever watches."""
         self.folder.keep(received)
         self.events.say("reply", moment=received.moment, site=received.site, status=received.status,
-                        code=received.code.name, seconds=received.seconds)  # fmt: skip
+                        code=received.code.name, seconds=received.seconds, absence=received.absence)  # fmt: skip
 
     def close(self) -> None:
         """One closing message with the pooled totals, for intervals and pairs."""

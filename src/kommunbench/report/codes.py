@@ -101,6 +101,13 @@ _STATUSES: dict[str, tuple[Outcome, str, str]] = {
 }
 
 
+_ABSENCES: dict[str, tuple[str, str]] = {
+    "offline": ("var inte uppkopplad när frågan ställdes", "was not online when it was asked"),
+    "lost": ("tappade kontakten och kom inte tillbaka i tid", "went offline and did not come back in time"),
+    "late": ("var uppkopplad men svarade inte före tidsgränsen", "was online and did not answer before the deadline"),
+}
+
+
 def outcome(code: Code) -> Outcome:
     """The column that a slot's code counts in."""
     return _CODES[code][0]
@@ -127,5 +134,8 @@ def reply_sentence(received: Received | None) -> Bilingual:
     """What became of a whole reply."""
     if received is not None and received.code is not Code.OK:
         return sentence(received.code)
+    if received is not None and received.absence is not None:
+        sv, en = _ABSENCES[received.absence]
+        return Bilingual(sv=sv, en=en)
     _, sv, en = _STATUSES["missing" if received is None else received.status]
     return Bilingual(sv=sv, en=en)

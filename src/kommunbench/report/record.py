@@ -24,6 +24,8 @@ from kommunbench.core.task import Bilingual, Task
 from kommunbench.report.scorecard import Scorecard
 
 Status = Literal["ok", "refused", "missing", "failed"]
+Absence = Literal["offline", "lost", "late"]
+"""Not online when it was asked; gone offline and not back in time; online and silent until the deadline."""
 
 
 class _Frozen(BaseModel):
@@ -74,6 +76,8 @@ class Received(_Frozen):
     moment: str
     status: Status
     code: Code = Code.OK
+    absence: Absence | None = None
+    """Why `missing`, where it is known."""
     slots: tuple[tuple[tuple[Any, ...], Code, tuple[int, ...]], ...] = ()
     adapter_code: Code = Code.OK
     cost: Cost = Cost()

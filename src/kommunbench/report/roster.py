@@ -98,7 +98,8 @@ def _site_row(site: RosterSite, replies: dict[str, Received | None]) -> SiteRow:
 def _lacks(site: RosterSite, reply: Received | None) -> Iterable[_Found]:
     whole = reply_outcome(reply)
     if reply is None or whole is not Outcome.RELEASED:
-        name = NO_REPLY if reply is None or reply.code is Code.OK else reply.code.name
+        absence = reply.absence.upper() if reply is not None and reply.absence else NO_REPLY
+        name = absence if reply is None or reply.code is Code.OK else reply.code.name
         yield _Found("reply", None, whole, name, reply_sentence(reply))
         return
     code = reply.adapter_code

@@ -37,6 +37,7 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_UV_AUTO_DETECT": "false",  # else a pyproject.toml in the working directory is copied beside a model
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # 7 would have a run wait for minutes on a server that is down
 }
 

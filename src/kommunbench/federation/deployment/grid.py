@@ -37,9 +37,10 @@ class SiteGrid(Grid):
     def get_nodes(self) -> Iterable[NodeInfo]:
         """Approved sites' nodes that are online, under their sites' names."""
         names = {member.node_key_pem: name for name, member in self._roster.approved().items()}
-        nodes = self._ask(self._grid.get_nodes)
         return [
-            NodeInfo(node_id=node.node_id, name=names[node.public_key]) for node in nodes if node.public_key in names
+            NodeInfo(node_id=node.node_id, name=names[node.public_key], last_activated_at=node.last_activated_at)
+            for node in self._ask(self._grid.get_nodes)
+            if node.public_key in names
         ]
 
     def get_node_ids(self) -> Iterable[int]:

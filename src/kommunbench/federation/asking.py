@@ -1,0 +1,95 @@
+"""One question to many sites: asked once each, waited for until a deadline, and asked again only where it was lost.
+
+A site that goes offline is waited for while the grace lasts; what it had worked out meanwhile is taken when it is back.
+A node that was started anew has forgotten its question, so it is asked once more. Whoever answers twice counts once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from flwr.app import Message
+from flwr.common.constant import ErrorCode
+from flwr.proto.node_pb2 import NodeInfo
+from flwr.serverapp import Grid
+
+from kommunbench.report.record import Absence
+
+POLL_S = 0.01
+LOOK_EVERY_S = 2.0
+"""How often to look who is online."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """One site that owes an answer."""
+
+    node: NodeInfo
+    message_id: str = ""
+    offline_since: float | None = None
+
+
+class Asking:
+    """Sends a message to each of some sites and gives their replies as they come.
+
+    Args:
+        grid: Flower's.
+        make: the message for a site's name and node id.
+        deadline_s: from asking to giving up.
+        grace_s: how long a site may be offline within that.
+    """
+
+    def __init__(self, grid: Grid, make: Callable[[str, int], Message], deadline_s: float, grace_s: float) -> None:
+        self._grid, self._make = grid, make
+        self._deadline_s, self._grace_s = deadline_s, grace_s
+        self._asked: dict[str, _Asked] = {}
+        self.absent: dict[str, Absence] = {}
+        """Sites that gave no answer, and why: complete when `replies` has ended."""
+
+    def replies(self, nodes: Mapping[str, NodeInfo]) -> Iterator[tuple[str, Message, float]]:
+        """Ask every site of `nodes`; give its name, its reply and the seconds it took, until the deadline."""
+        started = looked = time.monotonic()
+        self._asked = {site: _Asked(node) for site, node in nodes.items()}
+        ids = self._grid.push_messages([self._make(site, asked.node.node_id) for site, asked in self._asked.items()])
+        for asked, message_id in zip(self._asked.values(), ids, strict=True):
+            asked.message_id = message_id
+        while self._asked and time.monotonic() - started < self._deadline_s:
+            if time.monotonic() - looked >= LOOK_EVERY_S:
+                self._look(time.monotonic())
+                looked = time.monotonic()
+            for site, message in self._pull():
+                yield site, message, time.monotonic() - started
+            time.sleep(POLL_S)
+        self.absent |= {site: "late" if asked.offline_since is None else "lost" for site, asked in self._asked.items()}
+
+    def _pull(self) -> Iterator[tuple[str, Message]]:
+        """Replies of sites that are online. One that is offline is not asked for: Flower would answer in its place."""
+        sites = {asked.message_id: site for site, asked in self._asked.items() if asked.offline_since is None}
+        for message in self._grid.pull_messages(list(sites)) if sites else ():
+            site = sites.pop(message.metadata.reply_to_message_id, None)
+            if site is None:
+                continue  # an answer that counted already
+            if message.has_error() and message.error.code == ErrorCode.NODE_UNAVAILABLE:
+                self._asked[site].offline_since = time.monotonic()
+                self._asked[site].message_id = ""
+                continue
+            del self._asked[site]
+            yield site, message
+
+    def _look(self, now: float) -> None:
+        """Who went offline, who is back, and who was started anew."""
+        online = {node.name: node for node in self._grid.get_nodes()}
+        for site, asked in list(self._asked.items()):
+            node = online.get(site)
+            if node is None:
+                asked.offline_since = asked.offline_since or now
+                if now - asked.offline_since > self._grace_s:
+                    self.absent[site] = "lost"
+                    del self._asked[site]
+                continue
+            asked.offline_since = None
+            if not asked.message_id or node.last_activated_at != asked.node.last_activated_at:
+                (asked.message_id,) = self._grid.push_messages([self._make(site, node.node_id)])
+                asked.node = node
