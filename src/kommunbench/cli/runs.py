@@ -94,18 +94,35 @@ def watch_run(run: Annotated[str, typer.Argument(help="Name or folder.")], resul
     console.print(f"{folder.name}: {state(folder)}")
 
 
+@app.command("ratings")
+def ask_ratings(
+    run: Annotated[str, typer.Argument(help="Name or folder.")], results: Results = Path("results")
+) -> None:
+    """Ask the sites of a finished run what their staff said of its answers, and make the report again.
+
+    Only sums come, from sites whose policy says `ratings: allow`, with the same rules on few examples as everything
+    else. It can be asked again when more has been rated.
+
+    Example: kommunbench runs ratings pilot-20260301-101500
+    """
+    _conduct(find_run(run, results), {"ask": "ratings"})
+
+
 @app.command("resume")
 def resume_run(run: Annotated[str, typer.Argument(help="Name or folder.")], results: Results = Path("results")) -> None:
     """Go on with a run that was stopped, or ask the sites that are still missing. What was answered is kept.
 
     Example: kommunbench runs resume pilot-20260301-101500
     """
+    _conduct(find_run(run, results), {})
+
+
+def _conduct(folder: RunFolder, ask: dict[str, str]) -> None:
     from kommunbench.cli.run import conduct
     from kommunbench.config import read_settings
     from kommunbench.federation.plan import Plan
 
-    folder = find_run(run, results)
     plan = Plan.model_validate_json((folder.path / "plan.json").read_text(encoding="utf-8"))
     settings = read_settings(yaml.safe_load((folder.path / "config.yaml").read_text(encoding="utf-8")))
     place = {"results": folder.path.parent, "name": folder.name}
-    conduct(settings.model_copy(update=place), plan.model_copy(update={"folder": str(folder.path)}))
+    conduct(settings.model_copy(update=place), plan.model_copy(update={"folder": str(folder.path), **ask}))

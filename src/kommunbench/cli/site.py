@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kommunbench.cli.door import add_door
+from kommunbench.cli.review import add_review
 from kommunbench.core.errors import DataError, Fault, KommunbenchError
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.task import load_task, task_names
@@ -31,6 +32,7 @@ def site() -> None:
 
 
 add_door(app)
+add_review(app)
 
 
 @dataclass(frozen=True, slots=True)

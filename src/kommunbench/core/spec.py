@@ -25,6 +25,12 @@ from kommunbench.core.registry import find
 Stage = Literal["base", "local", "federated", "central"]
 
 
+CRITERIA = ("correct", "complete", "plain", "usable")
+"""What staff at a site judge an answer by, from 1 to 5."""
+RATED = (*(f"rated_{criterion}" for criterion in CRITERIA), "rated_agreement", "rated_by_metric")
+"""Metrics of what staff said. They belong to no task: a site that allows it answers them on request."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -132,13 +138,14 @@ class Request(_Frozen):
 
     Args:
         action: `work` evaluates `cells` and, with `train`, trains from the adapter that came along; `close` answers
-            `totals` and `pairs` with sums of linearised scores and their squares.
+            `totals` and `pairs` with sums of linearised scores and their squares; `ratings` answers what staff said
+            of `cells`.
         epochs: passes over the train split in place of the specification's; 0: the specification's.
         seed: of this replicate's training.
     """
 
     spec: RunSpec
-    action: Literal["work", "close"] = "work"
+    action: Literal["work", "close", "ratings"] = "work"
     round: int = Field(0, ge=0)
     cells: tuple[Cell, ...] = ()
     train: bool = False
@@ -166,6 +173,8 @@ class Request(_Frozen):
                 for cell in self.cells
                 for name in self.spec.task(cell.task).metrics
             )
+        if self.action == "ratings":
+            return tuple(Slot((cell, name), find("metrics", name)) for cell in self.cells for name in RATED)
         single = [
             Slot((total.cell, total.metric, measure.name))
             for total in self.totals

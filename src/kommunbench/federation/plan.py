@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import combinations
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,6 +29,7 @@ class Plan(BaseModel):
         join_s: how long to wait for the roster to be online.
         deadline_s: how long a site may take to answer one message.
         grace_s: how long a site may be offline within that time before the others go on without it.
+        ask: the run itself, or only what sites' staff said of its answers by now.
         evaluate_every: evaluate the federated model on the test split every so many rounds; the last one always.
     """
 
@@ -43,6 +44,7 @@ class Plan(BaseModel):
     deadline_s: float = Field(3600, gt=0)
     grace_s: float = Field(600, ge=0)
     evaluate_every: int = Field(1, ge=1)
+    ask: Literal["run", "ratings"] = "run"
 
 
 class Moment(NamedTuple):

@@ -32,6 +32,8 @@ from kommunbench.release import unpack, unpack_cost, unpack_status, update_code
 from kommunbench.report.record import Absence, Received, RunFolder, cell_of
 
 CLOSE = "close"
+BESIDES = (CLOSE, "ratings-")
+"""Moments whose answers are not part of what the closing message is about."""
 
 
 class Rounds:
@@ -267,7 +269,7 @@ def pooled(folder: RunFolder) -> Mapping[tuple[Cell, str], Tally]:
     totals: dict[tuple[Cell, str], Tally] = {}
     for received in folder.received():
         for key, code, values in received.slots:
-            if received.moment != CLOSE and code is Code.OK:
+            if not received.moment.startswith(BESIDES) and code is Code.OK:
                 name = (cell_of(key), str(key[1]))
                 totals[name] = add(totals[name], values) if name in totals else values
     return totals

@@ -6,6 +6,7 @@ from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
 from kommunbench.federation.plan import Plan
+from kommunbench.federation.ratings import ask_ratings
 from kommunbench.federation.rounds import Rounds
 
 app = ServerApp()
@@ -14,4 +15,8 @@ app = ServerApp()
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Run the plan that Flower's run config carries under the key `plan`."""
-    Rounds(grid, Plan.model_validate_json(str(context.run_config["plan"]))).run()
+    rounds = Rounds(grid, Plan.model_validate_json(str(context.run_config["plan"])))
+    if rounds.plan.ask == "ratings":
+        ask_ratings(rounds)
+    else:
+        rounds.run()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from kommunbench.core.spec import Cell, Code, Slot
+from kommunbench.core.spec import RATED, Cell, Code, Slot
 from kommunbench.release.policy import ReleasePolicy
 
 Sizes = Mapping[str, frozenset[int]]
@@ -22,10 +22,14 @@ Sizes = Mapping[str, frozenset[int]]
 def sets_of(slot: Slot) -> list[str]:
     """The sets of examples that a slot sums over, as `task/split/metric`: one, or two for a pair.
 
-    What a metric can score does not depend on the answer, so a set is the same for every model, prompt and round.
+    What a metric can score does not depend on the answer, so a set is the same for every model, prompt and round. What
+    staff rated does: each cell has a set of its own.
     """
     metric = slot.key[1] if slot.metric is not None else slot.key[-2]
-    return [f"{cell.task}/{cell.split}/{metric}" for cell in slot.key if isinstance(cell, Cell)]
+    cells = [cell for cell in slot.key if isinstance(cell, Cell)]
+    if metric in RATED:
+        return ["/".join(map(str, (*cell, metric))) for cell in cells]
+    return [f"{cell.task}/{cell.split}/{metric}" for cell in cells]
 
 
 YEAR = timedelta(days=365)
@@ -71,15 +75,17 @@ class Past:
     def code(self, policy: ReleasePolicy, slot: Slot, n: int) -> Code:
         """SMALL_CELL where a sum over `n` examples and one that left before would give a few away by subtraction.
 
-        A tally is held against other runs (`min_difference`), a closing sum against the tallies of this one
-        (`min_cell`); NOT_AVAILABLE for a closing sum whose tally has not left in this run.
+        A tally is held against other runs (`min_difference`), and one of ratings, which are asked for more than once,
+        against this run too; a closing sum against the tallies of this one (`min_cell`);
+        NOT_AVAILABLE for a closing sum whose tally has not left in this run.
         """
         sets = sets_of(slot)
         if slot.metric is None and any(name not in self.here for name in sets):
             return Code.NOT_AVAILABLE
-        before = self.here if slot.metric is None else self.elsewhere
+        rated = slot.metric is not None and slot.metric.name in RATED
+        before = [self.here] if slot.metric is None else [self.here, self.elsewhere] if rated else [self.elsewhere]
         few = policy.min_cell if slot.metric is None else policy.min_difference
-        distances = [abs(n - other) for name in sets for other in before.get(name, ())]
+        distances = [abs(n - other) for sizes in before for name in sets for other in sizes.get(name, ())]
         return Code.SMALL_CELL if any(0 < distance < few for distance in distances) else Code.OK
 
 

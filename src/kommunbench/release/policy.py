@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
 
 from kommunbench.core.digests import digest
-from kommunbench.core.spec import Cell, Code, ModelRef, Request, RunSpec, Slot, TaskRef
+from kommunbench.core.spec import RATED, Cell, Code, ModelRef, Request, RunSpec, Slot, TaskRef
 from kommunbench.core.task import Task
 
 INSTALLED: Literal["installed"] = "installed"
@@ -58,6 +58,8 @@ class ReleasePolicy(BaseModel):
     training: Verdict = "deny"
     adapters: Literal["deny", "approve", "allow"] = "deny"
     results: Literal["approve", "allow"] = "allow"
+    answers: Literal["forget", "keep"] = Field("forget", description="keep models' answers at the site, to judge them")
+    ratings: Verdict = Field("deny", description="may sums of what staff said of answers leave")
     max_examples: Whole = Field(0, ge=0, description="most examples of a task that a run may evaluate; 0: no limit")
     max_new_tokens: Whole = Field(1024, ge=1, le=4096, description="longest answer that a run may ask a model for")
 
@@ -102,6 +104,8 @@ class ReleasePolicy(BaseModel):
             training=_both_allow(self.training, other.training),
             adapters=min(self.adapters, other.adapters, key=("deny", "approve", "allow").index),
             results=min(self.results, other.results, key=("approve", "allow").index),
+            answers=min(self.answers, other.answers, key=("forget", "keep").index),
+            ratings=_both_allow(self.ratings, other.ratings),
             max_examples=_lower_limit(self.max_examples, other.max_examples),
             max_new_tokens=min(self.max_new_tokens, other.max_new_tokens),
             hours=_both_open(self.hours, other.hours),
@@ -144,9 +148,9 @@ class ReleasePolicy(BaseModel):
         return Code.OK if approved else Code.MODEL_NOT_APPROVED
 
     def metric_code(self, task: TaskRef, metric: str) -> Code:
-        """OK where the installed task names the metric and the policy allows it."""
+        """OK where the installed task names the metric, or staff gave it, and the policy allows it."""
         here = self._installed.tasks.get(task.name) if self._installed else None
-        named = here is not None and metric in here[1]
+        named = here is not None and (metric in here[1] or (metric in RATED and self.ratings == "allow"))
         return Code.OK if named and (self.metrics == "all" or metric in self.metrics) else Code.METRIC_NOT_ALLOWED
 
     def cell_code(self, spec: RunSpec, cell: Cell) -> Code:

@@ -79,7 +79,8 @@ def _line(value: object) -> str:
 
 
 def _complete(received: Iterable[Received]) -> bool:
-    return any(reply.moment.endswith("close") and reply.status == "ok" for reply in received)
+    closing = (reply for reply in received if reply.moment.endswith("close"))
+    return any(reply.status == "ok" and not reply.moment.startswith("ratings-") for reply in closing)
 
 
 def _task_rows(info: RunInfo) -> tuple[TaskRow, ...]:

@@ -19,11 +19,13 @@ from kommunbench.core.spec import Answer, Cell, Code, Cost, Request
 from kommunbench.core.task import Task, load_task
 from kommunbench.models.open import card_digest, load_card, open_model
 from kommunbench.release import Ledger, NoPolicyError, Release, ReleasePolicy, admit, let_out, read_policy, refuse
+from kommunbench.site.answers import KeptAnswers
 from kommunbench.site.close import close
 from kommunbench.site.data import SiteData
 from kommunbench.site.evaluate import Evaluated, choose_shots, evaluate, render
 from kommunbench.site.keep import KeptTallies
 from kommunbench.site.log import log_failure
+from kommunbench.site.ratings import answer_ratings
 from kommunbench.site.settings import SiteSettings
 from kommunbench.site.sources import open_source
 
@@ -71,6 +73,8 @@ class Work:
         """Do it, and give what the door reviews."""
         if self.request.action == "close":
             return self.policy, self.request, close(self.request, self.kept)
+        if self.request.action == "ratings":
+            return self.policy, self.request, answer_ratings(self.request, self.tasks, self.kept, self.settings.home)
         values: dict[tuple[object, ...], Tally] = {}
         codes: dict[tuple[object, ...], Code] = {}
         for cell in self.request.cells:
@@ -105,6 +109,8 @@ class Work:
             log_failure(f"{cell.model} on {cell.task}", error)
             return _code_of(error)
         self.kept.save(cell, result)
+        if self.policy.answers == "keep":
+            KeptAnswers(self.settings.home).save(self.spec.run, cell, examples, result.answers)
         self.cost = replace(
             self.cost,
             evaluate_ms=self.cost.evaluate_ms + result.milliseconds,

@@ -27,6 +27,8 @@ class Evaluated:
     milliseconds: int = 0
     prompt_tokens: int = 0
     new_tokens: int = 0
+    answers: list[str] = field(default_factory=list, repr=False)
+    """The answers themselves: they stay at the site, and are kept there only where its policy says so."""
 
     def sum(self, metric: str) -> Tally:
         """The cell's sum for the metric of that name."""
@@ -67,6 +69,7 @@ def evaluate(
         result.per_example[metric.name] = [
             tally(metric, completion, example) for completion, example in zip(completions, examples, strict=True)
         ]
+    result.answers = [completion.text for completion in completions]
     result.prompt_tokens = sum(completion.prompt_tokens for completion in completions)
     result.new_tokens = sum(completion.new_tokens for completion in completions)
     result.milliseconds = round((time.perf_counter() - started) * 1000)

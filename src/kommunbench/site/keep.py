@@ -1,6 +1,7 @@
 """What a site keeps of a run: per-example tallies, integers by an example's digest, to pair systems by later.
 
 One .npz file a cell, mode 0600, in the site's own folder. No text, no ids, no pickle.
+What staff said of a cell's answers is kept beside it, and looked up in the same way.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import numpy.typing as npt
 
 from kommunbench.core.digests import digest
 from kommunbench.core.metric import Metric
-from kommunbench.core.spec import Cell
+from kommunbench.core.spec import RATED, Cell
 from kommunbench.site.evaluate import Evaluated
+
+_RATED = "-rated"
 
 
 @dataclass(frozen=True)
@@ -25,22 +28,22 @@ class KeptTallies:
 
     folder: Path
 
-    def _path(self, cell: Cell) -> Path:
-        return self.folder / f"{digest(list(cell))[:32]}.npz"
+    def _path(self, cell: Cell, part: str = "") -> Path:
+        return self.folder / f"{digest(list(cell))[:32]}{part}.npz"
 
-    def save(self, cell: Cell, evaluated: Evaluated) -> None:
-        """Keep the tallies of `cell`, in place of earlier ones."""
+    def save(self, cell: Cell, evaluated: Evaluated, rated: bool = False) -> None:
+        """Keep the tallies of `cell`, in place of earlier ones; those of ratings apart from the others."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         arrays: dict[str, Any] = {name: np.array(rows, np.int64) for name, rows in evaluated.per_example.items()}
         data = BytesIO()
         np.savez(data, ids=np.array(evaluated.ids, dtype="U32"), **arrays)
-        path = self._path(cell)
+        path = self._path(cell, _RATED if rated else "")
         path.touch(mode=0o600)
         path.write_bytes(data.getvalue())
 
     def load(self, cell: Cell, metric: Metric) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.int64]] | None:
         """Digests [examples] and tallies [examples, width] of a cell, or None where nothing was kept."""
-        path = self._path(cell)
+        path = self._path(cell, _RATED if metric.name in RATED else "")
         if not path.is_file():
             return None
         with np.load(path, allow_pickle=False) as arrays:
