@@ -30,7 +30,10 @@ policies = st.builds(
     metrics=st.one_of(st.just("all"), st.lists(st.sampled_from(d.QA.metrics + d.SHORT.metrics)).map(tuple)),
     training=verdict,
     adapters=st.sampled_from(["deny", "approve", "allow"]),
-    results=st.sampled_from(["approve", "allow"]),
+    results=st.sampled_from(["deny", "approve", "allow"]),
+    rounding=st.integers(1, 12),
+    max_minutes=st.integers(0, 90),
+    retention_days=st.integers(0, 400),
     max_examples=st.integers(0, 100),
     max_new_tokens=st.integers(1, 100),
     hours=st.sampled_from(["always", "08:00-17:00", "18:00-06:00", "12:00-12:01 and 08:00-17:00"]),
@@ -58,7 +61,9 @@ def test_stricter_never_loosens_and_allows_what_both_allow(mine, other, first):
         assert (both.sum_code(asked) is Code.OK) == all(each.sum_code(asked) is Code.OK for each in (mine, other))
     assert limit(both.max_examples) <= min(limit(mine.max_examples), limit(other.max_examples))
     assert both.max_new_tokens <= min(mine.max_new_tokens, other.max_new_tokens)
-    assert limit(both.runs_a_year) <= min(limit(mine.runs_a_year), limit(other.runs_a_year))
+    for name in ("runs_a_year", "max_minutes", "retention_days"):
+        assert limit(getattr(both, name)) <= min(limit(getattr(mine, name)), limit(getattr(other, name)))
+    assert both.rounding >= max(mine.rounding, other.rounding)
     for hour in range(24):
         moment = datetime(2026, 3, 1, hour, 0)
         assert both.open_at(moment) == (mine.open_at(moment) and other.open_at(moment))
@@ -112,6 +117,13 @@ def test_the_defaults_are_the_careful_ones():
     policy = ReleasePolicy()
     assert (policy.min_examples, policy.min_cell, policy.min_difference) == (10, 5, 10)
     assert (policy.training, policy.adapters) == ("deny", "deny")
+    assert policy.retention_days == 365
+
+
+def test_results_deny_is_training_only():
+    policy = d.make_policy(results="deny", training="allow", adapters="allow")
+    assert {policy.cell_code(d.make_spec(), cell) for cell in d.CELLS} == {Code.METRIC_NOT_ALLOWED}
+    assert policy.adapter_code(d.train_request()) is Code.OK
 
 
 @pytest.mark.parametrize("digest", ["", "A" * 64, "a" * 63, "a" * 65, "a" * 64 + "\n", "anything"])

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from kommunbench.core.errors import Fault, PolicyError
-from kommunbench.release import Ledger, verify
+from kommunbench.release import Identity, Ledger, verify
 from kommunbench.release.approval import Approvals
+from kommunbench.release.identity import FILE as IDENTITY
 from kommunbench.release.preview import preview_page
 
 console = Console()
@@ -88,9 +89,13 @@ def show_ledger(
     if not ledger.is_file():
         raise PolicyError(Fault("no ledger", str(ledger), "name it with --ledger"))
     if check:
-        where = [Fault(f"{finding.kind}: {finding.what}", f"{ledger}:{finding.line}") for finding in verify(ledger)]
+        key = ledger.with_name(IDENTITY)
+        found = verify(ledger, Identity.of(ledger.parent).public if key.is_file() else "")
+        where = [Fault(f"{finding.kind}: {finding.what}", f"{ledger}:{finding.line}") for finding in found]
         PolicyError.raise_if(where)
-        console.print(f"{len(Ledger(ledger).entries())} lines, whole and in order")
+        entries = Ledger(ledger).entries()
+        signed = sum("receipt" in entry for entry in entries)
+        console.print(f"{len(entries)} lines, whole and in order; {signed} receipts, all signed and about their lines")
         return
     entries = Ledger(ledger).entries()
     if as_json:

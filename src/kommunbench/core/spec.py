@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -33,6 +33,13 @@ RATED = (*(f"rated_{criterion}" for criterion in CRITERIA), "rated_agreement", "
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's; a digest that was worked out is not copied, since the copy may have another."""
+        twin = super().model_copy(update=update, deep=deep)
+        if "digest" not in type(self).model_fields:
+            twin.__dict__.pop("digest", None)
+        return twin
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
@@ -241,6 +248,8 @@ class Code(IntEnum):
     DATA_FAULT = 50
     """The site's data cannot be read as examples; the site's log says where."""
     MODEL_FAULT = 51
+    BAD_RECEIPT = 60
+    """The coordinator's word: the reply's receipt is absent, not the site's, or about something else."""
     INTERNAL = 99
     """Something else failed; the site's log says what."""
 
@@ -267,6 +276,7 @@ class Answer:
         values: integers by slot key; a slot left out is released as zeros with the code in `codes`.
         codes: why a slot has no value.
         adapter: the trained weights, where training was asked for and done.
+        registrations: by task, which data set it was made of, as a digest that is keyed by the site.
     """
 
     values: Mapping[tuple[object, ...], Tally] = field(default_factory=dict)
@@ -274,6 +284,7 @@ class Answer:
     adapter: Adapter | None = None
     adapter_code: Code = Code.OK
     cost: Cost = field(default_factory=Cost)
+    registrations: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Answer({len(self.values)} values)"

@@ -2,7 +2,7 @@
 
     request   ConfigRecord "request": json     core.spec.Request, one string
               ArrayRecord  "adapter":  float32 arrays by parameter name; "adapter.<site>" for one trained there alone
-    reply     ArrayRecord  "release":  status, values, codes, cost: int64 vectors
+    reply     ArrayRecord  "release":  status, values, codes, cost: int64 vectors; receipt: 504 bytes, or none
               ArrayRecord  "adapter":  float32 arrays under the names that were sent
 
 Only a `Release` can be made into a reply, and only release/ makes one.
@@ -66,7 +66,9 @@ def read_request(message: Message) -> tuple[Request, dict[str, Adapter]]:
 def write_release(release: Release) -> RecordDict:
     """A reply's content. Nothing but a Release has one."""
     vectors = {"status": release.status, "values": release.values, "codes": release.codes, "cost": release.cost}
-    records = RecordDict({RELEASE: ArrayRecord({name: Array(np.array(vector)) for name, vector in vectors.items()})})
+    arrays = {name: Array(np.array(vector)) for name, vector in vectors.items()}
+    arrays["receipt"] = Array(np.frombuffer(release.receipt, dtype=np.uint8).copy())
+    records = RecordDict({RELEASE: ArrayRecord(arrays)})
     if release.adapter:
         records[ADAPTER] = to_arrays(release.adapter)
     return records
@@ -80,6 +82,7 @@ class Reply(NamedTuple):
     codes: np.ndarray
     cost: np.ndarray
     adapter: Adapter | None
+    receipt: bytes = b""
 
 
 def read_reply(message: Message) -> Reply:
@@ -93,7 +96,8 @@ def read_reply(message: Message) -> Reply:
         release = from_arrays(content.array_records[RELEASE])
         arrays = content.array_records.get(ADAPTER)
         adapter = None if arrays is None else from_arrays(arrays)
-        return Reply(release["status"], release["values"], release["codes"], release["cost"], adapter)
+        receipt = release["receipt"].astype(np.uint8, casting="no").tobytes()
+        return Reply(release["status"], release["values"], release["codes"], release["cost"], adapter, receipt)
     except (KeyError, ValueError, TypeError):
         raise FederationError(Fault("a reply is not of the agreed form")) from None
 

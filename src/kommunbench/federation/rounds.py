@@ -28,7 +28,7 @@ from kommunbench.federation.progress import Events
 from kommunbench.federation.records import read_reply, write_request
 from kommunbench.federation.strategies import Aggregator, Update
 from kommunbench.models.open import open_model
-from kommunbench.release import unpack, unpack_cost, unpack_status, update_code
+from kommunbench.release import check_receipt, unpack, unpack_cost, unpack_status, update_code
 from kommunbench.report.record import Absence, Received, RunFolder, cell_of
 
 CLOSE = "close"
@@ -49,6 +49,7 @@ class Rounds:
         self.nodes: dict[str, NodeInfo] = {}
         self.central: NodeInfo | None = None
         self.busy_ms: dict[str, int] = {}
+        self.keys = {**self.folder.journal.keys(), **{site.name: site.key for site in plan.info.roster if site.key}}
 
     def run(self) -> None:
         """Every moment of the plan, then the closing sums. What an earlier try finished is kept.
@@ -133,6 +134,8 @@ class Rounds:
         folder = self.folder.path / "adapter"
         if self.spec.train is not None and not folder.is_dir():
             self.model().save_adapter(adapter, self.spec.train, folder)
+            for path in sorted(folder.iterdir()):
+                self.folder.journal.note(f"adapter/{path.name}")
 
     def one_moment(self, moment: Moment, adapter: Adapter | None, aggregator: Aggregator | None) -> Adapter | None:
         """Ask every site that has not answered this moment yet; give the adapter that the next one starts from."""
@@ -199,8 +202,9 @@ class Rounds:
 
         asking = Asking(self.grid, make, self.plan.deadline_s, self.plan.grace_s)
         for site, message, seconds in asking.replies({site: nodes[site] for site in asked}):
-            received = self.receive(site, name, request, adapters.get(""), message)
-            self.keep(received.model_copy(update={"seconds": round(seconds, 3), "bytes_in": sizes[site]}))
+            received, receipt = self.receive(site, name, request, adapters.get(""), message)
+            received = received.model_copy(update={"seconds": round(seconds, 3), "bytes_in": sizes[site]})
+            self.keep(received, receipt)
         away = [site for site in self.roster if everybody and site not in nodes and site not in answered]
         absent: dict[str, Absence] = {**asking.absent, **dict.fromkeys(away, "offline")}
         for site, absence in absent.items():
@@ -208,30 +212,44 @@ class Rounds:
 
     def message(self, site: str, node_id: int, request: Request, adapters: Mapping[str, Adapter]) -> Message:
         """The message to one site; a site that never trains is asked to evaluate only."""
-        own = request if site in self.trains else request.model_copy(update={"train": False})
+        own = self.own(site, request)
         kind = "query" if request.action == "close" else "train" if own.train else "evaluate"
         content, group = write_request(own, adapters), str(request.round)
         return Message(content, node_id, kind, ttl=self.plan.deadline_s, group_id=group)
 
-    def receive(self, site: str, name: str, request: Request, sent: Adapter | None, message: Message) -> Received:
-        """What a reply says, checked: a site's bytes are trusted no more than the network's."""
+    def own(self, site: str, request: Request) -> Request:
+        """The request as one site gets it."""
+        return request if site in self.trains else request.model_copy(update={"train": False})
+
+    def receive(
+        self, site: str, name: str, request: Request, sent: Adapter | None, message: Message
+    ) -> tuple[Received, bytes]:
+        """What a reply says and its receipt, checked: a site's bytes are trusted no more than the network's."""
         size = message_to_proto(message).ByteSize()
         if message.has_error():
-            return Received(site=site, moment=name, status="failed", code=Code.INTERNAL, bytes_out=size)
+            return Received(site=site, moment=name, status="failed", code=Code.INTERNAL, bytes_out=size), b""
         try:
             reply = read_reply(message)
             code, adapter_code = unpack_status(reply.status)
             slots = unpack(request, reply.values, reply.codes, reply.cost)
             cost = unpack_cost(reply.cost)
         except FederationError:
-            return Received(site=site, moment=name, status="failed", code=Code.BAD_REQUEST, bytes_out=size)
+            return Received(site=site, moment=name, status="failed", code=Code.BAD_REQUEST, bytes_out=size), b""
+        try:
+            vectors = (reply.status, reply.values, reply.codes, reply.cost)
+            key = self.keys.get(site)
+            receipt = check_receipt(self.own(site, request), vectors, reply.adapter, reply.receipt, key)
+        except FederationError:
+            return Received(site=site, moment=name, status="failed", code=Code.BAD_RECEIPT, bytes_out=size), b""
+        if receipt is not None:
+            self.keys.setdefault(site, receipt.public)
         if request.train and site in self.trains and adapter_code is Code.OK:
             if sent is not None and reply.adapter is not None and update_code(sent, reply.adapter) is Code.OK:
                 self.checkpoints.save_update(name, site, Update(reply.adapter, max(cost.train_examples, 1)))
             else:
                 adapter_code = Code.BAD_UPDATE
         self.busy_ms[site] = cost.evaluate_ms + cost.train_ms
-        return Received(
+        received = Received(
             site=site,
             moment=name,
             status="ok" if code is Code.OK else "refused",
@@ -240,11 +258,13 @@ class Rounds:
             adapter_code=adapter_code,
             cost=cost,
             bytes_out=size,
+            rounding=1 if receipt is None else receipt.rounding,
         )
+        return received, reply.receipt
 
-    def keep(self, received: Received) -> None:
+    def keep(self, received: Received, receipt: bytes = b"") -> None:
         """Write an answer down and tell whoever watches."""
-        self.folder.keep(received)
+        self.folder.keep(received, receipt)
         self.events.say("reply", moment=received.moment, site=received.site, status=received.status,
                         code=received.code.name, seconds=received.seconds, absence=received.absence)  # fmt: skip
 

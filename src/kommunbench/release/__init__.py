@@ -6,12 +6,15 @@ What a data-protection officer can check in this folder, in the order of reading
 2. `site_yaml.py` reading it from site.yaml. Absent or broken means that nothing leaves.
 3. `cells.py`       the rules on numbers: how many examples must stand behind one, and which small counts stay.
 4. `past.py`        what has left before, so that it cannot be subtracted from what leaves now.
-5. `adapter.py`     the rules on trained weights, where the policy lets them leave at all.
-6. `review.py`      goes through the reply slot by slot and makes the `Release`; the coordinator's side is there too.
-7. `sealed.py`      what a Release is, and the exact bytes that leave.
-8. `approval.py`    what waits for a person's yes, where the policy asks for it; `preview.py`, the page to look at.
-9. `ledger.py`      the line that is written before those bytes leave, and how to see that nobody changed it.
-10. `door.py`       `let_out` puts them together: the one way out.
+5. `rounding.py`    coarser numbers, where the policy wants them.
+6. `adapter.py`     the rules on trained weights, where the policy lets them leave at all.
+7. `review.py`      goes through the reply slot by slot and makes the `Release`; the coordinator's side is there too.
+8. `sealed.py`      what a Release is, and the exact bytes that leave.
+9. `approval.py`    what waits for a person's yes, where the policy asks for it; `preview.py`, the page to look at.
+10. `ledger.py`     the line that is written before those bytes leave, and how to see that nobody changed it.
+11. `receipt.py`    what the site signs about them with its own key (`identity.py`): 504 bytes without a word, with what
+                    is installed as digests (`installation.py`); `proof.py`, whether one fits an answer.
+12. `door.py`       `let_out` puts them together: the one way out.
 
 How it works. The coordinator sends names, digests and numbers. From them the site and the coordinator work out, each
 for itself, the same list of places ("slots"), one for each metric of each model on each task, with so many integers
@@ -31,10 +34,13 @@ to see to: Python cannot hold against code that already runs inside. Trained wei
 
 from kommunbench.release.adapter import update_code
 from kommunbench.release.approval import Approvals, Waiting
-from kommunbench.release.door import admit, let_out
+from kommunbench.release.door import admit, left_ms, let_out
+from kommunbench.release.identity import Identity
 from kommunbench.release.ledger import Finding, Ledger, verify
 from kommunbench.release.policy import ReleasePolicy
 from kommunbench.release.preview import preview_page
+from kommunbench.release.proof import check_receipt
+from kommunbench.release.receipt import Receipt
 from kommunbench.release.review import refuse, review, unpack, unpack_cost, unpack_status
 from kommunbench.release.sealed import Release, payload
 from kommunbench.release.site_yaml import NoPolicyError, read_policy
@@ -42,12 +48,16 @@ from kommunbench.release.site_yaml import NoPolicyError, read_policy
 __all__ = [
     "Approvals",
     "Finding",
+    "Identity",
     "Ledger",
     "NoPolicyError",
+    "Receipt",
     "Release",
     "ReleasePolicy",
     "Waiting",
     "admit",
+    "check_receipt",
+    "left_ms",
     "let_out",
     "payload",
     "preview_page",

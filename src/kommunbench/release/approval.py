@@ -7,6 +7,7 @@ those bytes leave, not new ones, unless the policy has changed in between.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -31,6 +32,7 @@ class Waiting(BaseModel):
         policy: digest of the policy that it was reviewed under.
         made: UTC, ISO 8601; as is `decided`.
         by: who decided.
+        data: the registrations of the data that the bytes were made of, by task.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -42,6 +44,7 @@ class Waiting(BaseModel):
     by: str = ""
     why: str = ""
     decided: str = ""
+    data: dict[str, str] = {}
 
 
 class Approvals:
@@ -51,13 +54,17 @@ class Approvals:
         self.ledger = ledger
         self.folder = ledger.path.with_name("approvals")
 
-    def hold(self, release: Release, request: Request, policy: ReleasePolicy) -> Waiting:
+    def hold(
+        self, release: Release, request: Request, policy: ReleasePolicy, data: Mapping[str, str] | None = None
+    ) -> Waiting:
         """Keep the bytes of `release` until someone decides; asked again, the latest bytes wait. Raises OSError."""
         for earlier in self.all():
             if earlier.request.digest == request.digest and earlier.decision == "waiting":
                 self._bytes(earlier.payload).unlink(missing_ok=True)
                 self._record(earlier.payload).unlink()
-        waiting = Waiting(payload=release.digest, request=request, policy=policy.digest, made=_now())
+        waiting = Waiting(
+            payload=release.digest, request=request, policy=policy.digest, made=_now(), data=dict(data or {})
+        )
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _write(self._bytes(release.digest), release.payload())
         self._keep(waiting)

@@ -8,7 +8,7 @@ from kommunbench.core.model import Adapter
 from kommunbench.core.spec import Answer, Code, Request
 from kommunbench.release.approval import Approvals
 from kommunbench.release.ledger import Ledger
-from kommunbench.release.past import Past
+from kommunbench.release.past import MINUTE_MS, Past
 from kommunbench.release.policy import ReleasePolicy
 from kommunbench.release.review import log_place, readmit, refuse, review
 from kommunbench.release.sealed import Release
@@ -37,13 +37,14 @@ def let_out(
             release = review(policy, request, answer, received_adapter, past)
         if not approved and _awaits(policy, release):
             if decided is None:
-                approvals.hold(release, request, policy)
+                approvals.hold(release, request, policy, answer.registrations)
             release = _without(policy, request, answer, past, denied=decided is not None)
-        ledger.enter(release, request, policy, decided.by if decided is not None and approved else "")
+        if approved and decided is not None:
+            return ledger.enter(release, request, policy, decided.by, replace(answer, registrations=decided.data))
+        return ledger.enter(release, request, policy, answer=answer)
     except Exception as error:
         log_place("no ledger line, so nothing leaves", error)
         return refuse(Code.INTERNAL, request)
-    return release
 
 
 def _awaits(policy: ReleasePolicy, release: Release) -> bool:
@@ -64,10 +65,18 @@ def _without(policy: ReleasePolicy, request: Request, answer: Answer, past: Past
 def admit(policy: ReleasePolicy, request: Request, ledger: Ledger) -> Code:
     """What a site asks before it works: OK unless the policy already says no to everything.
 
-    That is so outside its hours, where its runs of a year are spent, and where a reply would show this site's own sums
-    and only sums over several sites may be seen.
-
-    `let_out` asks again. Raises OSError where the ledger cannot be read.
+    That is so outside its hours, where its runs of a year or the run's minutes are spent, and where a reply would show
+    this site's own sums and only sums over several sites may be seen. `let_out` asks again for all but the minutes; a
+    closing message asks for no work. Raises OSError where the ledger cannot be read.
     """
-    code = policy.sum_code(request)
-    return code if code is not Code.OK else Past.of(ledger.entries(), request.spec.digest).run_code(policy)
+    past = Past.of(ledger.entries(), request.spec.digest)
+    verdicts = [policy.sum_code(request), past.run_code(policy)]
+    verdicts += [past.work_code(policy)] if request.action == "work" else []
+    return next((code for code in verdicts if code is not Code.OK), Code.OK)
+
+
+def left_ms(policy: ReleasePolicy, request: Request, ledger: Ledger) -> int | None:
+    """How much of the policy's minutes the run has left, in milliseconds; None where there is no limit."""
+    if not policy.max_minutes:
+        return None
+    return policy.max_minutes * MINUTE_MS - Past.of(ledger.entries(), request.spec.digest).ms

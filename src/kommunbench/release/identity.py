@@ -1,4 +1,5 @@
-"""A site's own key pair (Ed25519): made in the site's folder, where the private half stays; what it signs is its word.
+"""A site's own key pair (Ed25519): made in the site's folder, where the private half stays; what it signs is its
+word.
 
 Receipts are signed with it, and whatever else has to be known as this site's. A signature is always over a purpose and
 a message, so that one made for a receipt can never pass for anything else. The file is PKCS#8 in PEM, 0600, which

@@ -19,15 +19,18 @@ import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from kommunbench.core.digests import canonical, digest
-from kommunbench.core.spec import Code, Request
+from kommunbench.core.digests import canonical, digest, digest_bytes
+from kommunbench.core.spec import Answer, Cell, Code, Request
+from kommunbench.release.identity import Identity
+from kommunbench.release.installation import code_digest, environment_digest
 from kommunbench.release.past import sets_of
 from kommunbench.release.policy import ReleasePolicy
+from kommunbench.release.receipt import NONE, Digests, Receipt, behind
 from kommunbench.release.sealed import Release
 
 FIRST = "0" * 64
@@ -36,32 +39,54 @@ _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
 class Ledger:
-    """One site's ledger. Several processes may write to it; a lock keeps their lines apart."""
+    """One site's ledger. Several processes may write to it; a lock keeps their lines apart.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        identity: signs a receipt for each release; without it there are none.
+    """
+
+    def __init__(self, path: Path, identity: Identity | None = None) -> None:
         self.path = path
         self.head = path.with_name(path.name + ".head")
+        self.identity = identity
 
-    def enter(self, release: Release, request: Request, policy: ReleasePolicy | None, approved_by: str = "") -> str:
-        """Write and fsync one line about `release`, and return its hash.
+    def enter(
+        self,
+        release: Release,
+        request: Request,
+        policy: ReleasePolicy | None,
+        approved_by: str = "",
+        answer: Answer | None = None,
+    ) -> Release:
+        """Write and fsync one line about `release`, and give the release with the receipt that the line holds.
 
         Raises:
             OSError: the line cannot be written. Nothing may leave then.
         """
-        return self.append({**describe(release, request, policy), "approved_by": approved_by})
+        answer = answer or Answer()
+        about = {**describe(release, request, policy, answer), "approved_by": approved_by}
+        receipt = _unsigned(release, request, policy, answer) if self.identity else None
+        line = self._append(about, receipt)
+        return release.receipted(bytes.fromhex(line.get("receipt", "")))
 
     def append(self, entry: Mapping[str, Any]) -> str:
         """Write and fsync one line with `entry` and the chain's own fields, and return its hash. Raises OSError."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return str(self._append(entry, None)["hash"])
+
+    def _append(self, entry: Mapping[str, Any], receipt: Receipt | None) -> dict[str, Any]:
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(self.path) as handle:
             data = _read(handle)
             number, previous = max(_last(data), self.read_head(), key=lambda end: end[0])
             line = {**entry, "number": number + 1, "previous": previous}
+            if receipt and self.identity:
+                bound = replace(receipt.digests, previous=previous, before=_before(data, receipt.digests.spec))
+                line["receipt"] = replace(receipt, number=number + 1, digests=bound).signed(self.identity).pack().hex()
             line["hash"] = digest(line)
             torn = b"\n" if data and not data.endswith(b"\n") else b""
             _write(handle, torn + canonical(line) + b"\n")
             self._write_head(line["number"], line["hash"])
-        return str(line["hash"])
+        return line
 
     def entries(self) -> list[dict[str, Any]]:
         """Every line that is whole, in the file's order; none where there is no ledger yet."""
@@ -83,12 +108,16 @@ class Ledger:
         draft.replace(self.head)
 
 
-def describe(release: Release, request: Request, policy: ReleasePolicy | None) -> dict[str, Any]:
-    """The ledger's account of a release: which run asked, what left, under which policy.
+def describe(
+    release: Release, request: Request, policy: ReleasePolicy | None, answer: Answer | None = None
+) -> dict[str, Any]:
+    """The ledger's account of a release: which run asked, what left, under which policy, made of which data.
 
     Only names that the policy approves are written as they are; `others` counts the rest. A run's name that is no plain
-    name is written as its digest.
+    name is written as its digest. `data` has each approved task's registration, keyed by the site; `ms` is the time
+    that the work took, also where nothing of it left.
     """
+    answer = answer or Answer()
     spec = request.spec
     codes = Counter(Code(int(code)).name for code in release.codes)
     approved = {name: sorted(names) for name, names in _approved(request, policy).items()}
@@ -109,7 +138,38 @@ def describe(release: Release, request: Request, policy: ReleasePolicy | None) -
         "payload": release.digest,
         "bytes": len(release.payload()),
         "policy": policy.digest if policy else "",
+        "data": {name: mark for name, mark in answer.registrations.items() if name in approved["tasks"]},
+        "ms": answer.cost.evaluate_ms + answer.cost.train_ms,
     }
+
+
+def _unsigned(release: Release, request: Request, policy: ReleasePolicy | None, answer: Answer) -> Receipt:
+    """What the site will sign about `release`; its place in the ledger is filled in when the line is written."""
+    slots = request.slots() if (release.codes == Code.OK).any() else ()
+    released = (slot.key for slot, code in zip(slots, release.codes, strict=False) if code == Code.OK)
+    cells = {part for key in released for part in key if isinstance(part, Cell)}
+    bound = Digests(
+        spec=request.spec.digest,
+        request=request.digest,
+        **behind(request.spec, cells, bool(release.adapter)),
+        data=digest(dict(answer.registrations)),
+        code=code_digest(),
+        environment=environment_digest(),
+        policy=policy.digest if policy else NONE,
+        numbers=release.numbers_digest,
+        payload=release.digest,
+        before=NONE,
+        previous=NONE,
+    )
+    return Receipt(0, int(datetime.now(UTC).timestamp()), policy.rounding if policy else 1, bound)
+
+
+def _before(data: bytes, spec: str) -> str:
+    """The digest of the last receipt in the ledger's bytes that is about the run with digest `spec`."""
+    for raw in reversed(data.split(b"\n")):
+        if spec.encode() in raw and (entry := _parse(raw)) is not None and entry.get("spec") == spec:
+            return digest_bytes(bytes.fromhex(entry["receipt"])) if "receipt" in entry else NONE
+    return NONE
 
 
 def _sets(release: Release, request: Request) -> dict[str, list[int]]:
@@ -150,11 +210,12 @@ class Finding:
     what: str
 
 
-def verify(path: Path) -> list[Finding]:
+def verify(path: Path, public: str = "") -> list[Finding]:
     """Everything that is wrong with the ledger at `path`, in the file's order; empty when it is whole.
 
-    Whoever can write both files can make a new chain from the start: keep the last hash elsewhere too, or make the file
-    append-only (`chattr +a`).
+    Receipts in it are held against their lines, and against the site's `public` key where that is given. Whoever can
+    write the files and use the site's key can still make a new chain from the start: the receipts that others hold
+    contradict it then. Make the file append-only too (`chattr +a`).
     """
     ledger = Ledger(path)
     data = path.read_bytes() if path.is_file() else b""
@@ -168,10 +229,27 @@ def verify(path: Path) -> list[Finding]:
         if entry is None:
             unread.append(place)
             continue
-        findings += _compare(place, entry, (number, last), unread, there)
+        findings += [*_compare(place, entry, (number, last), unread, there), *_receipt_findings(place, entry, public)]
         number, last = entry["number"], entry["hash"]
         unread = []
     return [*findings, *_compare_end(ledger, entries, unread, torn=not data.endswith(b"\n"))]
+
+
+def _receipt_findings(place: int, entry: dict[str, Any], public: str) -> Iterator[Finding]:
+    """A receipt in a line is genuine, the site's own, and about what its line says."""
+    if "receipt" not in entry:
+        return
+    try:
+        receipt = Receipt.read(bytes.fromhex(entry["receipt"]))
+    except (ValueError, TypeError):
+        yield Finding(place, "changed", "its receipt is not one")
+        return
+    stated = {"previous": entry["previous"], "spec": entry.get("spec"), "payload": entry.get("payload"),
+              "policy": entry.get("policy") or NONE}  # fmt: skip
+    if not receipt.genuine or (public and receipt.public != public):
+        yield Finding(place, "changed", "its receipt is not signed by this site")
+    elif (wrong := receipt.disagreements(stated)) or receipt.number != entry["number"]:
+        yield Finding(place, "changed", f"its receipt states another {', '.join(wrong) if wrong else 'number'}")
 
 
 def _compare(

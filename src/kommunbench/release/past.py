@@ -33,6 +33,7 @@ def sets_of(slot: Slot) -> list[str]:
 
 
 YEAR = timedelta(days=365)
+MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Past:
         here: in the run at hand.
         elsewhere: in other runs.
         runs: how many other runs got numbers in the 365 days before `now`.
+        ms: what the run at hand has taken of this site's time.
         now: local time; without it only a policy that is open always lets anything out.
     """
 
@@ -50,6 +52,7 @@ class Past:
     elsewhere: Sizes = field(default_factory=dict)
     runs: int = 0
     now: datetime | None = None
+    ms: int = 0
 
     @classmethod
     def of(cls, entries: Iterable[Mapping[str, Any]], spec: str, now: datetime | None = None) -> Past:
@@ -58,19 +61,25 @@ class Past:
         runs: set[str] = set()
         here: dict[str, frozenset[int]] = {}
         elsewhere: dict[str, frozenset[int]] = {}
+        ms = 0
         for entry in entries:
             sizes = here if entry.get("spec") == spec else elsewhere
+            ms += entry.get("ms", 0) if sizes is here else 0
             if sizes is elsewhere and _gave(entry) and now - datetime.fromisoformat(entry["time"]) < YEAR:
                 runs.add(entry["spec"])
             for name, found in entry.get("sets", {}).items():
                 sizes[name] = sizes.get(name, frozenset()) | frozenset(found)
-        return cls(here, elsewhere, len(runs), now)
+        return cls(here, elsewhere, len(runs), now, ms)
 
     def run_code(self, policy: ReleasePolicy) -> Code:
         """OVER_LIMIT outside the policy's hours, or where its runs of a year are spent on others."""
         closed = policy.hours != "always" and (self.now is None or not policy.open_at(self.now))
         spent = bool(policy.runs_a_year) and self.runs >= policy.runs_a_year
         return Code.OVER_LIMIT if closed or spent else Code.OK
+
+    def work_code(self, policy: ReleasePolicy) -> Code:
+        """OVER_LIMIT where the run has had its minutes: no more work is begun for it. What was done may still leave."""
+        return Code.OVER_LIMIT if policy.max_minutes and self.ms >= policy.max_minutes * MINUTE_MS else Code.OK
 
     def code(self, policy: ReleasePolicy, slot: Slot, n: int) -> Code:
         """SMALL_CELL where a sum over `n` examples and one that left before would give a few away by subtraction.

@@ -55,9 +55,12 @@ class ReleasePolicy(BaseModel):
     tasks: Approved = INSTALLED
     models: Approved = INSTALLED
     metrics: Literal["all"] | tuple[str, ...] = "all"
+    rounding: Whole = Field(
+        1, ge=1, le=1000, description="counts leave as multiples of this, other sums as coarsely; 1: as they are"
+    )
     training: Verdict = "deny"
     adapters: Literal["deny", "approve", "allow"] = "deny"
-    results: Literal["approve", "allow"] = "allow"
+    results: Literal["deny", "approve", "allow"] = "allow"
     answers: Literal["forget", "keep"] = Field("forget", description="keep models' answers at the site, to judge them")
     ratings: Verdict = Field("deny", description="may sums of what staff said of answers leave")
     max_examples: Whole = Field(0, ge=0, description="most examples of a task that a run may evaluate; 0: no limit")
@@ -65,6 +68,10 @@ class ReleasePolicy(BaseModel):
 
     hours: Hours = Field("always", description="`18:00-06:00`, local time, when replies may leave; `A and B`: in both")
     runs_a_year: Whole = Field(0, ge=0, description="most runs that numbers leave to in 365 days; 0: no limit")
+    max_minutes: Whole = Field(0, ge=0, description="most minutes of work that one run may ask for; 0: no limit")
+    retention_days: Whole = Field(
+        365, ge=0, description="what is kept of a run goes after so many days, the ledger excepted; 0: never by itself"
+    )
 
     _installed: Installed | None = PrivateAttr(None)
 
@@ -101,15 +108,18 @@ class ReleasePolicy(BaseModel):
             tasks=_both_approve(self.tasks, other.tasks),
             models=_both_approve(self.models, other.models),
             metrics=_both_name(self.metrics, other.metrics),
+            rounding=max(self.rounding, other.rounding),
             training=_both_allow(self.training, other.training),
             adapters=min(self.adapters, other.adapters, key=("deny", "approve", "allow").index),
-            results=min(self.results, other.results, key=("approve", "allow").index),
+            results=min(self.results, other.results, key=("deny", "approve", "allow").index),
             answers=min(self.answers, other.answers, key=("forget", "keep").index),
             ratings=_both_allow(self.ratings, other.ratings),
             max_examples=_lower_limit(self.max_examples, other.max_examples),
             max_new_tokens=min(self.max_new_tokens, other.max_new_tokens),
             hours=_both_open(self.hours, other.hours),
             runs_a_year=_lower_limit(self.runs_a_year, other.runs_a_year),
+            max_minutes=_lower_limit(self.max_minutes, other.max_minutes),
+            retention_days=_lower_limit(self.retention_days, other.retention_days),
         )
         return both._knowing(self._installed)
 
@@ -154,7 +164,9 @@ class ReleasePolicy(BaseModel):
         return Code.OK if named and (self.metrics == "all" or metric in self.metrics) else Code.METRIC_NOT_ALLOWED
 
     def cell_code(self, spec: RunSpec, cell: Cell) -> Code:
-        """OK where a site may evaluate this cell at all: its task and its model are approved."""
+        """OK where a site may evaluate this cell at all: results may leave, its task and its model are approved."""
+        if self.results == "deny":
+            return Code.METRIC_NOT_ALLOWED
         tasks = [task for task in spec.tasks if task.name == cell.task]
         models = [model for model in spec.models if model.name == cell.model]
         if len(tasks) != 1 or len(models) != 1:

@@ -24,6 +24,7 @@ from kommunbench.release.cells import Row, is_row, row_code, within_bounds
 from kommunbench.release.ledger import Ledger
 from kommunbench.release.past import Past
 from kommunbench.release.policy import ReleasePolicy
+from kommunbench.release.rounding import rounded_count, rounded_row
 from kommunbench.release.sealed import _DOOR, Contents, Int64s, Release, read_payload
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ def refuse(code: Code, request: Request | None = None, ledger: Ledger | None = N
     release = Release(_DOOR, Contents(values, (code,) * len(slots), Cost(), code, code))
     if ledger is not None and request is not None:
         try:
-            ledger.enter(release, request, None)
+            return ledger.enter(release, request, None)
         except Exception as error:
             log_place("no ledger line for a refusal", error)
     return release
@@ -100,12 +101,14 @@ def _review(
         value = answer.values.get(slot.key)
         code = _first_no(_slot_verdicts(policy, request, answer, slot, value, past))
         codes.append(code)
-        values.extend(value if code is Code.OK and value is not None else (0,) * slot.width)
+        fit = code is Code.OK and value is not None
+        values.extend(rounded_row(slot, value or (), policy.rounding) if fit else (0,) * slot.width)
     adapter = answer.adapter
     adapter_code = _first_no(_adapter_verdicts(policy, request, answer, adapter, received_adapter))
     adapter = adapter if adapter_code is Code.OK else None
     left = Code.OK in codes or adapter is not None
-    cost = _rounded(answer.cost, hidden=Code.TOO_FEW_EXAMPLES in (*codes, adapter_code)) if left else Cost()
+    hidden = Code.TOO_FEW_EXAMPLES in (*codes, adapter_code)
+    cost = _rounded(answer.cost, hidden, policy.rounding) if left else Cost()
     return Release(_DOOR, Contents(values, codes, cost, Code.OK, adapter_code, adapter or {}))
 
 
@@ -145,7 +148,9 @@ def _slot_verdicts(
     if value is None:
         yield Code.NOT_AVAILABLE
     yield row_code(policy, slot, value)
-    yield past.code(policy, slot, value[0])  # type: ignore[index]
+    n = rounded_count(value[0], policy.rounding)  # type: ignore[index]
+    yield Code.OK if n else Code.TOO_FEW_EXAMPLES
+    yield past.code(policy, slot, n)
 
 
 def _adapter_verdicts(
@@ -174,7 +179,7 @@ def _stated(code: object) -> Code:
     return code if type(code) is Code else Code.INTERNAL
 
 
-def _rounded(cost: Cost, hidden: bool) -> Cost:
+def _rounded(cost: Cost, hidden: bool, rounding: int = 1) -> Cost:
     """Costs in coarse steps, and no count of evaluated examples or tokens where a set was too small to show.
 
     Those of the whole reply, less those of the slots that are shown, would give the size of the set that is not. The
@@ -189,7 +194,9 @@ def _rounded(cost: Cost, hidden: bool) -> Cost:
         return Cost()
     if hidden:
         cost = replace(cost, examples=0, prompt_tokens=0, new_tokens=0)
-    pairs = zip(astuple(cost), astuple(COST_UNIT), strict=True)
+    unit = replace(COST_UNIT, examples=max(COST_UNIT.examples, rounding),
+                   train_examples=max(COST_UNIT.train_examples, rounding))  # fmt: skip
+    pairs = zip(astuple(cost), astuple(unit), strict=True)
     return Cost(*(round(amount / unit) * unit for amount, unit in pairs))
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from kommunbench.core.digests import digest_bytes
 from kommunbench.core.model import Adapter
 from kommunbench.core.spec import Code, Cost
+from kommunbench.release.receipt import RECEIPT_BYTES
 
 Int64s = npt.NDArray[np.int64]
 MAGIC = b"kommunbench release 1\n"
@@ -50,12 +51,13 @@ class Release:
     The vectors are little-endian int64 over immutable bytes, so they cannot be made writable again.
     """
 
-    __slots__ = ("_adapter", "_codes", "_cost", "_status", "_values")
+    __slots__ = ("_adapter", "_codes", "_cost", "_receipt", "_status", "_values")
     _values: bytes
     _codes: bytes
     _cost: bytes
     _status: bytes
     _adapter: dict[str, npt.NDArray[np.float32]]
+    _receipt: bytes
 
     def __init__(self, seal: object, contents: Contents) -> None:
         if seal is not _DOOR:
@@ -67,6 +69,7 @@ class Release:
         put(self, "_cost", _int64(astuple(contents.cost)))
         put(self, "_status", _int64(status))
         put(self, "_adapter", {key: _frozen(contents.adapter[key]) for key in sorted(contents.adapter)})
+        put(self, "_receipt", b"")
 
     @property
     def values(self) -> Int64s:
@@ -103,14 +106,33 @@ class Release:
         """The trained weights in the order of their names; empty where they stay."""
         return dict(self._adapter)
 
+    @property
+    def receipt(self) -> bytes:
+        """What the site signed about these numbers (`receipt.py`); empty before it has, or where it could not."""
+        return self._receipt
+
+    def receipted(self, receipt: bytes) -> Release:
+        """The same numbers with a receipt to travel beside them. Raises ValueError for any but 504 bytes or none."""
+        if type(receipt) is not bytes or len(receipt) not in (0, RECEIPT_BYTES):
+            raise ValueError("not a receipt")
+        twin = object.__new__(Release)
+        for name in self.__slots__:
+            object.__setattr__(twin, name, receipt if name == "_receipt" else getattr(self, name))
+        return twin
+
     def payload(self) -> bytes:
-        """The bytes that the ledger's digest is taken over; see `payload`."""
+        """The bytes that the ledger's digest is taken over; see `payload`. The receipt, which signs them, is not in."""
         return payload((self.status, self.values, self.codes, self.cost), self._adapter)
 
     @property
     def digest(self) -> str:
         """SHA-256 of `payload()`."""
         return digest_bytes(self.payload())
+
+    @property
+    def numbers_digest(self) -> str:
+        """SHA-256 of what `payload()` would be without weights: it can be made again from what a coordinator keeps."""
+        return digest_bytes(payload((self.status, self.values, self.codes, self.cost), {}))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise TypeError("a Release cannot be changed")

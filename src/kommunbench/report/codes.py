@@ -87,6 +87,11 @@ _CODES: dict[Code, tuple[Outcome, str, str]] = {
         "modellen fungerade inte; organisationens logg säger varför",
         "the model failed; the site's log says why",
     ),
+    Code.BAD_RECEIPT: (
+        Outcome.FAILED,
+        "svarets kvitto stämmer inte, så dess tal används inte",
+        "its receipt does not fit, so its numbers are not used",
+    ),
     Code.INTERNAL: (
         Outcome.FAILED,
         "något gick fel; organisationens logg säger vad",

@@ -2,6 +2,7 @@
 
     spec.json                      RunInfo: the specification, the roster, the engine
     releases/<moment>/<site>.json  Received: what each site released, or why it did not
+    receipts/answers.jsonl         what each of these files was when it was written, with the site's receipt
     checkpoints/<moment>/          the adapter after a round, with a manifest
     report.json report.md figures/ made from the files above and nothing else
 
@@ -21,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from kommunbench.core.errors import DataError, Fault
 from kommunbench.core.spec import Cell, Code, Cost, Pair, RunSpec
 from kommunbench.core.task import Bilingual, Task
+from kommunbench.report.journal import Journal
 from kommunbench.report.scorecard import Scorecard
 
 Status = Literal["ok", "refused", "missing", "failed"]
@@ -39,6 +41,8 @@ class RosterSite(_Frozen):
     title: str
     kind: Literal["municipality", "region", "other"] = "other"
     trains: bool = True
+    key: str = ""
+    """The public key that the site is registered with, 64 hexadecimal digits; empty: its first receipt's key counts."""
 
 
 class RunInfo(_Frozen):
@@ -85,6 +89,8 @@ class Received(_Frozen):
     """Size of the reply as encoded."""
     bytes_in: int = 0
     """Size of the request as encoded."""
+    rounding: int = 1
+    """What the site rounds its counts to a multiple of; 1: its numbers are as they are."""
     seconds: float = 0.0
     """From sending the request to receiving the reply."""
 
@@ -121,14 +127,25 @@ class RunFolder:
     def write_info(self, info: RunInfo) -> None:
         """Write spec.json."""
         self.write("spec.json", info.model_dump_json(indent=1))
+        self.journal.note("spec.json")
 
-    def keep(self, received: Received) -> None:
+    @property
+    def journal(self) -> Journal:
+        """What the folder's files were when they were written."""
+        return Journal(self.path)
+
+    def keep(self, received: Received, receipt: bytes = b"") -> None:
         """Write what a site answered; a later answer to the same message takes the place of an earlier one."""
-        self.write(f"releases/{received.moment}/{received.site}.json", received.model_dump_json())
+        file = f"releases/{received.moment}/{received.site}.json"
+        self.write(file, received.model_dump_json())
+        self.journal.note(file, receipt)
 
     def forget(self, moment: str) -> None:
         """Remove the answers to a message that is asked anew."""
+        files = [str(path.relative_to(self.path)) for path in sorted(self.path.glob(f"releases/{moment}/*.json"))]
         shutil.rmtree(self.path / "releases" / moment, ignore_errors=True)
+        for file in files:
+            self.journal.note(file)
 
     def received(self, moment: str = "*") -> Iterator[Received]:
         """Everything that was answered, in the order of moments and sites' names."""

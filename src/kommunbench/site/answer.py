@@ -18,7 +18,18 @@ from kommunbench.core.model import Adapter, Decoding, Model, ModelCard, Trainabl
 from kommunbench.core.spec import Answer, Cell, Code, Cost, Request
 from kommunbench.core.task import Task, load_task
 from kommunbench.models.open import card_digest, load_card, open_model
-from kommunbench.release import Ledger, NoPolicyError, Release, ReleasePolicy, admit, let_out, read_policy, refuse
+from kommunbench.release import (
+    Identity,
+    Ledger,
+    NoPolicyError,
+    Release,
+    ReleasePolicy,
+    admit,
+    left_ms,
+    let_out,
+    read_policy,
+    refuse,
+)
 from kommunbench.site.answers import KeptAnswers
 from kommunbench.site.close import close
 from kommunbench.site.data import SiteData
@@ -26,6 +37,7 @@ from kommunbench.site.evaluate import Evaluated, choose_shots, evaluate, render
 from kommunbench.site.keep import KeptTallies
 from kommunbench.site.log import log_failure
 from kommunbench.site.ratings import answer_ratings
+from kommunbench.site.registrations import Registrations, noted_for
 from kommunbench.site.settings import SiteSettings
 from kommunbench.site.sources import open_source
 
@@ -36,7 +48,7 @@ FEDERATION = ""
 
 def answer_request(settings: SiteSettings, request: Request, adapters: Mapping[str, Adapter]) -> Release:
     """Everything that a site says to `request`, reviewed and in the ledger. `adapters` by where they were trained."""
-    ledger = Ledger(settings.ledger_path)
+    ledger = Ledger(settings.ledger_path, Identity.of(settings.home))
     if request.spec.kommunbench != __version__:
         return refuse(Code.VERSION_MISMATCH, request, ledger)
     try:
@@ -48,6 +60,8 @@ def answer_request(settings: SiteSettings, request: Request, adapters: Mapping[s
     code = admit(work.policy, request, ledger)
     if code is not Code.OK:
         return refuse(code, request, ledger)
+    work.left_ms = left_ms(policy, request, ledger)
+    work.noted = noted_for(ledger.entries(), request.spec.digest)
     return let_out(*work.done(), adapters.get(FEDERATION), ledger)
 
 
@@ -68,11 +82,17 @@ class Work:
         self.kept = KeptTallies(settings.home / "tallies" / self.spec.run)
         self.cost = Cost()
         self.answer = Answer(values={}, codes={})
+        self.left_ms: int | None = None
+        """Milliseconds that the policy leaves the run; None: no limit."""
+        self.noted: Mapping[str, str] = {}
+        """The data sets that the run's tallies were made of, as the ledger has them."""
 
     def done(self) -> tuple[ReleasePolicy, Request, Answer]:
         """Do it, and give what the door reviews."""
         if self.request.action == "close":
-            return self.policy, self.request, close(self.request, self.kept)
+            answer = close(self.request, self.kept)
+            answer.registrations = self.noted
+            return self.policy, self.request, answer
         if self.request.action == "ratings":
             return self.policy, self.request, answer_ratings(self.request, self.tasks, self.kept, self.settings.home)
         values: dict[tuple[object, ...], Tally] = {}
@@ -87,12 +107,25 @@ class Work:
         self.answer.values, self.answer.codes = values, codes
         if self.request.train:
             self.train()
-        self.answer.cost = self.cost
+        self.answer.cost, self.answer.registrations = self.cost, self.registrations()
         return self.policy, self.request, self.answer
+
+    def registrations(self) -> dict[str, str]:
+        """The registration of each approved task's data, noted at the site where it is new. Raises OSError."""
+        known = Registrations(self.settings.home, Identity.of(self.settings.home))
+        found = {}
+        for name, task in self.tasks.items():
+            if self.policy.task_code(self.spec.task(name)) is Code.OK:
+                data = self.data.read(task)
+                if data is not None and len(data):
+                    found[name] = self.data.once(task, known.note)
+        return found
 
     def evaluate(self, cell: Cell) -> Evaluated | Code:
         """Evaluate one cell and keep its tallies, or say why not."""
         code = self.policy.cell_code(self.spec, cell)
+        if code is Code.OK and self.spent:
+            code = Code.OVER_LIMIT
         if code is not Code.OK:
             return code
         task, ref = self.tasks[cell.task], self.spec.task(cell.task)
@@ -123,6 +156,8 @@ class Work:
     def train(self) -> None:
         """Train from the adapter that came along, on the train split of every task of the run."""
         code = self.policy.training_code(self.request)
+        if code is Code.OK and self.spent:
+            code = Code.OVER_LIMIT
         if code is Code.OK:
             try:
                 training = self._train()
@@ -166,9 +201,14 @@ class Work:
         return training
 
     @property
+    def spent(self) -> bool:
+        """Whether the run has had its minutes at this site: nothing new is begun then."""
+        return self.left_ms is not None and self.cost.evaluate_ms + self.cost.train_ms >= self.left_ms
+
+    @property
     def data(self) -> SiteData:
         """The site's examples."""
-        return _data(self.settings)
+        return _data(self.settings, _files_of(self.settings))
 
     def examples(self, task: Task, most: int) -> Sequence[Example]:
         """The test split, or `most` examples of it chosen by digest."""
@@ -228,5 +268,14 @@ def _model(card: ModelCard, threads: int) -> Model:
 
 
 @lru_cache(maxsize=32)
-def _data(settings: SiteSettings) -> SiteData:
+def _data(settings: SiteSettings, files: tuple[tuple[str, int, int], ...]) -> SiteData:  # noqa: ARG001
+    """Read once a process, and again when a file has changed: an example that was withdrawn is not used any more."""
     return SiteData(open_source(settings))
+
+
+def _files_of(settings: SiteSettings) -> tuple[tuple[str, int, int], ...]:
+    """Name, time of change and size of every file in the site's data folder."""
+    folder = settings.data
+    found = folder.iterdir() if folder is not None and folder.is_dir() else ()
+    states = ((path.name, path.stat()) for path in sorted(found))
+    return tuple((name, state.st_mtime_ns, state.st_size) for name, state in states)

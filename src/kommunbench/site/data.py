@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -109,6 +109,7 @@ class SiteData:
     def __init__(self, source: Source) -> None:
         self.source = source
         self._tasks: dict[str, TaskData | None] = {}
+        self._once: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"SiteData({self.source.site})"
@@ -123,6 +124,15 @@ class SiteData:
                 if data.skipped:
                     log.warning("%s: %d lines left out, %d examples used", task.name, data.skipped, len(data))
         return self._tasks[task.digest]
+
+    def once(self, task: Task, work: Callable[[TaskData], str]) -> str:
+        """What `work` makes of the task's data, worked out the first time; the task must have data."""
+        if task.digest not in self._once:
+            data = self.read(task)
+            if data is None:
+                raise DataError(f"{task.name}: no data")
+            self._once[task.digest] = work(data)
+        return self._once[task.digest]
 
     def split(self, task: Task, split: Split) -> tuple[Example, ...]:
         """The examples of one split; empty where the site has no data for the task.

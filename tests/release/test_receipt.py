@@ -1,0 +1,170 @@
+"""A receipt: 504 bytes that bind a release to its run, data, code and place in the ledger, and to no other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import subprocess
+from dataclasses import astuple, replace
+
+import doorway as d
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kommunbench.core.errors import FederationError
+from kommunbench.core.spec import Code
+from kommunbench.release import Identity, Ledger, Receipt, check_receipt, let_out, refuse, verify
+from kommunbench.release.installation import code_digest, environment_digest
+from kommunbench.release.receipt import DIGESTS, NONE, RECEIPT_BYTES
+
+MARKS = {"guideline_qa": "7" * 64, "summarization": "8" * 64}
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return Ledger(tmp_path / "ledger.jsonl", Identity.of(tmp_path))
+
+
+def vectors(release):
+    return (release.status, release.values, release.codes, release.cost)
+
+
+def training(ledger):
+    request = d.train_request()
+    policy = d.make_policy(training="allow", adapters="allow", rounding=5)
+    return request, let_out(policy, request, replace(d.trained(request), registrations=MARKS), d.weights(), ledger)
+
+
+def test_it_states_what_was_measured_here(ledger):
+    """The layout is read with struct, from the documentation alone, and each digest is made again by hand."""
+    request, release = training(ledger)
+    data = release.receipt
+    number, time_s, rounding = struct.unpack(">3q", data[:24])
+    found = {name: data[24 + 32 * at : 56 + 32 * at].hex() for at, name in enumerate(DIGESTS)}
+    assert (len(data), number, rounding) == (504, 1, 5)
+    assert time_s > 1_700_000_000
+    sha = lambda value: hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()  # noqa: E731
+    assert found["tasks"] == sha({"guideline_qa": d.QA.digest, "summarization": d.SHORT.digest})
+    assert found["models"] == sha(d.MODELS)
+    assert found["data"] == sha(MARKS)
+    assert found["payload"] == hashlib.sha256(release.payload()).hexdigest() != found["numbers"]
+    assert found["spec"] == request.spec.digest
+    assert found["request"] == request.digest
+    assert (found["code"], found["environment"]) == (code_digest(), environment_digest())
+    assert found["before"] == found["previous"] == NONE
+    assert data[408:440].hex() == ledger.identity.public
+
+
+def test_openssl_agrees_on_the_signature(ledger, tmp_path):
+    _, release = training(ledger)
+    (tmp_path / "body").write_bytes(b"kommunbench receipt\n" + release.receipt[:440])
+    (tmp_path / "signature").write_bytes(release.receipt[440:])
+    command = ["openssl", "pkeyutl", "-verify", "-rawin", "-inkey", tmp_path / "identity.key"]
+    command += ["-in", tmp_path / "body", "-sigfile", tmp_path / "signature"]
+    assert b"Verified Successfully" in subprocess.run(command, capture_output=True, check=False).stdout
+
+
+def test_each_states_the_one_before_in_its_run_and_the_ledger_so_far(ledger):
+    first, second = training(ledger)[1], training(ledger)[1]
+    other = d.make_request(spec=d.make_spec(run="another"))
+    elsewhere = let_out(d.make_policy(), other, d.make_answer(other), None, ledger)
+    third = training(ledger)[1]
+    lines = ledger.entries()
+    digests = [Receipt.read(release.receipt).digests for release in (first, second, elsewhere, third)]
+    assert [found.before for found in digests] == [
+        NONE,
+        hashlib.sha256(first.receipt).hexdigest(),
+        NONE,
+        hashlib.sha256(second.receipt).hexdigest(),
+    ]
+    assert [found.previous for found in digests] == [NONE, *(line["hash"] for line in lines[:3])]
+
+
+def test_a_refusal_is_signed_too_where_it_has_a_line(ledger):
+    request = d.make_request()
+    signed, unsigned = refuse(Code.POLICY_BROKEN, request, ledger), refuse(Code.POLICY_BROKEN, request)
+    assert Receipt.read(signed.receipt).genuine
+    assert unsigned.receipt == b""
+    assert check_receipt(request, vectors(signed), None, signed.receipt, None) == Receipt.read(signed.receipt)
+    assert check_receipt(request, vectors(unsigned), None, b"", None) is None
+
+
+def test_a_reply_with_its_receipt_is_taken(ledger):
+    request, release = training(ledger)
+    found = check_receipt(request, vectors(release), release.adapter, release.receipt, ledger.identity.public)
+    assert found is not None
+    assert found.rounding == 5
+
+
+def test_numbers_need_the_receipt_of_their_own_reply_and_site(ledger, tmp_path):
+    request, release = training(ledger)
+    stranger = Ledger(tmp_path / "other" / "ledger.jsonl", Identity.of(tmp_path / "other"))
+    other = training(stranger)[1]
+    key = ledger.identity.public
+    changed = release.values.copy()
+    changed[0] += 5
+    weights = {name: array + np.float32(1) for name, array in release.adapter.items()}
+    asked = request.model_copy(update={"seed": 9})
+    good = vectors(release)
+    for wrong in (
+        (request, good, release.adapter, b"", key),
+        (request, good, release.adapter, release.receipt[:-1], key),
+        (request, good, release.adapter, other.receipt, key),
+        (request, (good[0], changed, *good[2:]), release.adapter, release.receipt, key),
+        (request, good, weights, release.receipt, key),
+        (request, good, None, release.receipt, key),
+        (asked, good, release.adapter, release.receipt, key),
+    ):
+        with pytest.raises(FederationError, match="receipt does not fit"):
+            check_receipt(*wrong)
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    home = tmp_path_factory.mktemp("signer")
+    request = d.make_request()
+    ledger = Ledger(home / "ledger.jsonl", Identity.of(home))
+    return request, let_out(d.make_policy(), request, d.make_answer(request), None, ledger)
+
+
+@settings(deadline=None)
+@given(place=st.integers(0, RECEIPT_BYTES - 1), change=st.integers(1, 255))
+def test_any_changed_byte_shows(evaluated, place, change):
+    request, release = evaluated
+    data = bytearray(release.receipt)
+    data[place] ^= change
+    with pytest.raises(FederationError):
+        check_receipt(request, vectors(release), None, bytes(data), None)
+
+
+def test_it_is_read_back_as_it_was_written(ledger):
+    receipt = Receipt.read(training(ledger)[1].receipt)
+    assert Receipt.read(receipt.pack()) == receipt
+    assert all(len(bytes.fromhex(found)) == 32 for found in astuple(receipt.digests))
+    with pytest.raises(ValueError, match="504"):
+        Receipt.read(receipt.pack() + b"x")
+
+
+def test_only_504_bytes_or_none_travel_with_a_release(ledger):
+    _, release = training(ledger)
+    for wrong in (b"Anna", bytearray(504), b"x" * 505, "x" * 504, None):
+        with pytest.raises(ValueError, match="not a receipt"):
+            release.receipted(wrong)
+
+
+def test_a_receipt_of_the_ledger_that_does_not_fit_its_line_is_found(ledger):
+    """The chain is made anew around one line, as whoever can write the file can; the signature is not his to make."""
+    for _ in range(3):
+        training(ledger)
+    entries = ledger.entries()
+    assert verify(ledger.path) == []
+    ledger.path.unlink()
+    ledger.head.unlink()
+    forged = Ledger(ledger.path)
+    for at, entry in enumerate(entries):
+        plain = {name: value for name, value in entry.items() if name not in ("hash", "number", "previous")}
+        forged.append({**plain, "policy": "0" * 64} if at == 1 else plain)
+    assert [(finding.line, finding.kind) for finding in verify(ledger.path)] == [(2, "changed"), (3, "changed")]
