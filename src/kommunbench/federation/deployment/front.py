@@ -6,6 +6,7 @@ use; so the SuperLink listens on loopback and this stands before it. A request g
     its path is one of `PATHS`, word for word (the path that goes on is ours and not the caller's),
     it is signed, within the clock's tolerance, by the key of a site that the roster approves of,
     its signature has not been seen before,
+    what it answers, it answers in its own name,
     it comes from the Flower version that is installed here, and is not larger than `MAX_BODY` bytes.
 
 What is refused is said in a sentence to the caller, and written to logs/refused.jsonl: time, address, reason, key.
@@ -32,6 +33,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from flwr.proto.fleet_pb2 import PushMessagesRequest
+from google.protobuf.message import DecodeError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -168,6 +171,10 @@ def make_app(folder: CoordinatorFolder) -> Starlette:
             log_refusal(folder.logs / REFUSALS, request, gate.name(headers), refusal)
             return refused(path, refusal)
         forwarded = {key: value for key, value in headers.items() if key in FORWARDED or key.startswith("flwr-")}
+        if path.endswith("/push-messages") and not speaks_for_itself(body):
+            refusal = Refusal("forged", "a message in the name of another site, or none that can be read")
+            log_refusal(folder.logs / REFUSALS, request, gate.name(headers), refusal)
+            return refused(path, refusal)
         try:
             reply = await request.app.state.client.post(upstream + PATHS[path], content=body, headers=forwarded)
         except httpx.HTTPError:
@@ -187,6 +194,15 @@ async def _body(request: Request) -> bytes | None:
             return None
         parts.append(part)
     return b"".join(parts)
+
+
+def speaks_for_itself(body: bytes) -> bool:
+    """Whether every reply is from the node that sends it: Flower's SuperLink asks only whom the question went to."""
+    try:
+        pushed = PushMessagesRequest.FromString(body)
+    except DecodeError:
+        return False
+    return all(message.metadata.src_node_id == pushed.node.node_id for message in pushed.messages_list)
 
 
 def refused(path: str, refusal: Refusal) -> Response:
