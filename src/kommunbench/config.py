@@ -131,6 +131,8 @@ class Settings(_Frozen):
     join_s: float = Field(ge=0)
     deadline_s: float = Field(gt=0)
     grace_s: float = Field(600, ge=0)
+    detach: bool = Field(False, description="run on in the background")
+    dry_run: bool = Field(False, description="say what would be asked of whom, and do nothing")
     config_dirs: tuple[Path, ...] = Field(
         (), description="folders of `--config-dir`, with models/ and tasks/ of their own"
     )

@@ -13,7 +13,7 @@ from kommunbench.core.errors import INTERRUPTED_EXIT_CODE, KommunbenchError
 
 COMMANDS = {
     "run": ("kommunbench.cli.run:run", "Evaluate models at every site, fine-tune one together, compare. The main job."),
-    "runs": ("kommunbench.cli.runs:app", "Runs that exist: list them, watch one, go on with one."),
+    "runs": ("kommunbench.cli.runs:app", "Runs that exist: list them, watch one, stop one, go on with one."),
     "report": ("kommunbench.cli.report:report", "Print a run's report again."),
     "compare": ("kommunbench.cli.report:compare", "Put runs side by side."),
     "dashboard": ("kommunbench.cli.dashboard:app", "Open MLflow on the results."),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -39,12 +42,43 @@ def run(words: tuple[str, ...]) -> None:
             do = f"choose another name=..., or `kommunbench runs resume {folder.path}`"
             raise ConfigError(Fault(f"{folder.path} is a run already", "name", do))
         plan = make_plan(settings)
+        if settings.dry_run:
+            preview(settings, plan)
+            return
         folder.write_info(plan.info)
         folder.write("plan.json", plan.model_dump_json(indent=1))
         folder.write("config.yaml", resolved)
+        if settings.detach:
+            detach(folder.path)
+            return
         conduct(settings, plan)
 
     run_hydra(list(words), job)
+
+
+def preview(settings: Settings, plan: Plan) -> None:
+    """Say what the run would ask of whom, and leave nothing behind."""
+    from kommunbench.cli.preview import print_plan
+
+    print_plan(plan, console)
+    with suppress(OSError):  # Hydra made the folder; something else in it stays
+        settings.folder.rmdir()
+        settings.results.rmdir()
+
+
+def detach(folder: Path) -> None:
+    """Conduct the run in `folder` in a process of its own that outlives this one and the terminal."""
+    with (folder / "run.log").open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kommunbench", "runs", "resume", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    console.print(f"{folder.name} runs on as process {process.pid}; what it prints is in {folder / 'run.log'}")
+    console.print(f"kommunbench runs watch {folder}     how it goes")
+    console.print(f"kommunbench runs cancel {folder}    stop it; `runs resume` goes on")
 
 
 def conduct(settings: Settings, plan: Plan) -> None:
@@ -55,6 +89,7 @@ def conduct(settings: Settings, plan: Plan) -> None:
         KommunbenchError: the run could not be finished; what there is has been written.
     """
     from kommunbench.cli.compose import make_sites, node_config
+    from kommunbench.cli.hold import holding
     from kommunbench.cli.progress import Peak, watching
     from kommunbench.federation.engines import run_engine
     from kommunbench.federation.progress import Events
@@ -63,7 +98,7 @@ def conduct(settings: Settings, plan: Plan) -> None:
     logging.getLogger("flwr").setLevel(logging.ERROR)
     folder = RunFolder(settings.folder)
     started, interrupted, failure = time.monotonic(), False, None
-    with Peak() as peak, watching(folder.path, console):
+    with holding(folder.path), Peak() as peak, watching(folder.path, console):
         try:
             run_engine(settings.engine, plan, [node_config(site) for site in make_sites(settings)])
         except KeyboardInterrupt:

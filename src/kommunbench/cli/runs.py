@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +15,16 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from kommunbench.core.errors import DataError, Fault
+from kommunbench.cli.hold import holder
+from kommunbench.core.errors import DataError, Fault, FederationError
 from kommunbench.core.registry import did_you_mean
 from kommunbench.federation.progress import read_events
 from kommunbench.report.record import RunFolder
 
-app = typer.Typer(no_args_is_help=True, help="Runs that exist: list them, watch one, go on with one.")
+app = typer.Typer(no_args_is_help=True, help="Runs that exist: list them, watch one, stop one, go on with one.")
 console = Console()
+CANCEL_S = 60.0
+"""How long a run that is cancelled may take to write its report."""
 Results = Annotated[Path, typer.Option(help="The folder that runs are kept in.")]
 
 
@@ -44,7 +50,9 @@ def state(folder: RunFolder) -> str:
     for event in read_events(folder.path):
         kind = event["kind"]
         moment = event.get("name", moment) if kind == "moment" else moment
-    return {"end": "done", "stopped": f"stopped at {moment}", "": "not started"}.get(kind, f"at {moment}")
+    stopped = f"stopped at {moment}" if moment else "stopped"
+    under_way = f"at {moment}" if holder(folder.path) else stopped
+    return {"end": "done", "stopped": stopped, "": "not started"}.get(kind, under_way)
 
 
 @app.command("list")
@@ -106,6 +114,26 @@ def ask_ratings(
     Example: kommunbench runs ratings pilot-20260301-101500
     """
     _conduct(find_run(run, results), {"ask": "ratings"})
+
+
+@app.command("cancel")
+def cancel_run(run: Annotated[str, typer.Argument(help="Name or folder.")], results: Results = Path("results")) -> None:
+    """Stop a run, wherever it was started. Its report is made of what came in; `runs resume` goes on.
+
+    Example: kommunbench runs cancel pilot-20260301-101500
+    """
+    folder = find_run(run, results)
+    pid = holder(folder.path)
+    if pid is None:
+        console.print(f"{folder.name} is not being run: {state(folder)}")
+        return
+    os.kill(pid, signal.SIGTERM)
+    end = time.monotonic() + CANCEL_S
+    while holder(folder.path) == pid and time.monotonic() < end:
+        time.sleep(0.2)
+    if holder(folder.path) == pid:
+        raise FederationError(Fault(f"process {pid} has not ended yet", folder.name, "look again with `runs list`"))
+    console.print(f"{folder.name}: {state(folder)}. Go on with: kommunbench runs resume {folder.path}")
 
 
 @app.command("resume")

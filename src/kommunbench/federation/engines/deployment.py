@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,11 @@ from flwr.common.serde import run_from_proto
 from flwr.proto.runtime_pb2 import PullTaskInputRequest, PushTaskOutputRequest
 from flwr.supercore.heartbeat import HeartbeatSender, make_task_heartbeat_fn_http
 from flwr.supercore.run import RunNotRunningException
+from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.superlink.grid import HttpGrid
 
+from kommunbench.core.errors import FederationError
 from kommunbench.federation.deployment.folder import CoordinatorFolder
 from kommunbench.federation.deployment.grid import SiteGrid
 from kommunbench.federation.deployment.roster import Roster
@@ -61,7 +63,7 @@ def serving(folder: CoordinatorFolder, run_folder: Path) -> Iterator[tuple[SiteG
     grid = HttpGrid(superlink.address, insecure=False, root_certificates=superlink.authority, token=token)
     client = grid._runtime_client
     heartbeat = HeartbeatSender(make_task_heartbeat_fn_http(client))
-    outcome = SubStatus.FAILED
+    completed = False
     try:
         task = client.PullTaskInput(PullTaskInputRequest())
         TaskIdentity.task_id, TaskIdentity.run_id = task.task_id, task.run.run_id
@@ -69,26 +71,30 @@ def serving(folder: CoordinatorFolder, run_folder: Path) -> Iterator[tuple[SiteG
         grid.set_run(run_from_proto(task.run))
         heartbeat.start()
         yield SiteGrid(grid, Roster(folder.roster_path)), run_id
-        outcome = SubStatus.COMPLETED
+        completed = True
     finally:
         if heartbeat.is_running:
             heartbeat.stop()
         grid._retry_invoker.max_tries = 1
-        end(client, outcome)
+        if completed:
+            end(client)
+        else:
+            forget(superlink, run_folder)
         grid.close()
         superlink.close()
 
 
-def end(client: Any, outcome: str) -> None:
-    """Tell the SuperLink that the run has ended; where it cannot be told, it finds out by the missing heartbeat."""
+def end(client: RuntimeHttpClient) -> None:
+    """Tell the SuperLink that the run is done; where it cannot be told, it finds out by the missing heartbeat."""
     try:
-        client.PushTaskOutput(PushTaskOutputRequest(sub_status=outcome, details=""))
+        client.PushTaskOutput(PushTaskOutputRequest(sub_status=SubStatus.COMPLETED))
     except (httpx.HTTPError, RunNotRunningException):
         return
 
 
 def forget(superlink: SuperLink, run_folder: Path) -> None:
-    """Stop what an earlier try of the same run left on the SuperLink."""
+    """Stop what a try of this run left on the SuperLink, so that no site works for it."""
     path = run_folder / RUN_FILE
     if path.is_file():
-        superlink.stop_run(int(json.loads(path.read_text(encoding="utf-8"))["run_id"]))
+        with suppress(FederationError):  # it is down: the run ends there by its missing heartbeat
+            superlink.stop_run(int(json.loads(path.read_text(encoding="utf-8"))["run_id"]))

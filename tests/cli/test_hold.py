@@ -1,0 +1,72 @@
+"""One process a run, whoever it is and however it ends."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from kommunbench.cli.hold import holder, holding
+from kommunbench.core.errors import FederationError
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from kommunbench.cli.hold import holding
+with holding(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def held(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout.readline() == b"held\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_second_process_is_refused_and_told_of_the_first(tmp_path, held):
+    assert holder(tmp_path) == held.pid
+    with pytest.raises(FederationError, match=f"process {held.pid}"), holding(tmp_path):
+        pass
+
+
+def test_a_killed_process_holds_nothing(tmp_path, held):
+    held.kill()
+    held.wait()
+    assert holder(tmp_path) is None
+    with holding(tmp_path):
+        assert holder(tmp_path) == os.getpid()
+    assert holder(tmp_path) is None
+
+
+def test_sigterm_interrupts_as_ctrl_c_does(tmp_path, held):
+    held.terminate()
+    assert b"KeyboardInterrupt" in held.communicate(timeout=20)[1]
+
+
+def test_a_dry_run_says_what_would_be_asked_and_leaves_nothing(tmp_path):
+    command = [sys.executable, "-m", "kommunbench", "run", "dry_run=true", "+experiment=quick", f"results={tmp_path}/r"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "nothing was asked of anybody" in done.stdout
+    assert "At most 2 messages to each of 6 sites" in " ".join(done.stdout.split())
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_detached_run_is_listed_cancelled_and_can_be_gone_on_with(tmp_path):
+    from kommunbench.cli.runs import app
+
+    words = ["detach=true", "+experiment=quick", "tracking=off", "name=bakom", f"results={tmp_path}"]
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-m", "kommunbench", "run", *words], check=True, capture_output=True, cwd=tmp_path)
+    while holder(tmp_path / "bakom") is None and time.monotonic() - started < 60:
+        time.sleep(0.05)
+    said = CliRunner().invoke(app, ["cancel", "bakom", "--results", str(tmp_path)])
+    assert said.exit_code == 0, said.output
+    assert holder(tmp_path / "bakom") is None
+    assert "stopped" in said.output or "done" in said.output
