@@ -50,6 +50,7 @@ def test_sigterm_interrupts_as_ctrl_c_does(tmp_path, held):
     assert b"KeyboardInterrupt" in held.communicate(timeout=20)[1]
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_would_be_asked_and_leaves_nothing(tmp_path):
     command = [sys.executable, "-m", "kommunbench", "run", "dry_run=true", "+experiment=quick", f"results={tmp_path}/r"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
@@ -58,6 +59,7 @@ def test_a_dry_run_says_what_would_be_asked_and_leaves_nothing(tmp_path):
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 def test_a_detached_run_is_listed_cancelled_and_can_be_gone_on_with(tmp_path):
     from kommunbench.cli.runs import app
 
