@@ -258,13 +258,16 @@ def _digest_or_none(card: ModelCard) -> str | None:
 
 
 @lru_cache(maxsize=4)
-def _model_of(card: str, threads: int) -> Model:
+def _model_of(card: str, threads: int, digest: str) -> Model:  # noqa: ARG001: another digest is another model
     return open_model(ModelCard.model_validate_json(card), threads=threads)
 
 
 def _model(card: ModelCard, threads: int) -> Model:
-    """A model is opened once a process, whatever the number of messages and sites that it serves."""
-    return _model_of(card.model_dump_json(), threads)
+    """A model is opened once a process, whatever the number of messages and sites that it serves.
+
+    By its digest too: a process that lives long must not answer with weights that are no longer those on disk.
+    """
+    return _model_of(card.model_dump_json(), threads, card_digest(card))
 
 
 @lru_cache(maxsize=32)

@@ -21,6 +21,7 @@ class SiteSettings(BaseModel):
         data: that folder, for `source=folder`.
         organisations, recipe: what is made, as JSON, for `source=synthetic`; several make the central node's data.
         ledger: the ledger's file; by default in `home`.
+        own_split: rows that do not say their split are split by a key derived from the site's own, not from its name.
         conf, tasks: folders with the site's own model cards and tasks, before the installed ones.
     """
 
@@ -33,6 +34,7 @@ class SiteSettings(BaseModel):
     recipe: str = "{}"
     data_seed: int = 0
     ledger: Path | None = None
+    own_split: bool = False
     conf: tuple[Path, ...] = ()
     tasks: tuple[Path, ...] = ()
     threads: int = Field(0, ge=0, description="CPU threads for models; 0: all of the process's cores")

@@ -12,6 +12,7 @@ from kommunbench.core.errors import ConfigError, DataError, Fault
 from kommunbench.core.example import SPLITS
 from kommunbench.core.registry import find
 from kommunbench.core.task import Task
+from kommunbench.release.identity import Identity
 from kommunbench.site.data import Source, TaskData, from_rows, read_examples
 from kommunbench.site.files import SUFFIXES
 from kommunbench.site.settings import SiteSettings
@@ -96,4 +97,5 @@ def open_source(settings: SiteSettings) -> Source:
         return SyntheticSource(organisations, recipe, settings.data_seed)
     if settings.data is None:
         raise ConfigError(Fault("no folder with the site's text", "site settings: data", "name the folder"))
-    return FolderSource(settings.data, settings.name)
+    key = Identity.of(settings.home).derive("split") if settings.own_split else b""
+    return FolderSource(settings.data, settings.name, key)
