@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kommunbench.cli.door import add_door
+from kommunbench.cli.node import add_node
 from kommunbench.cli.review import add_review
 from kommunbench.core.errors import DataError, Fault, KommunbenchError
 from kommunbench.core.registry import did_you_mean
@@ -31,6 +32,7 @@ def site() -> None:
     """At a site: is its data right, what has left, what waits for a yes."""
 
 
+add_node(app)
 add_door(app)
 add_review(app)
 

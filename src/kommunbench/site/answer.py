@@ -258,7 +258,8 @@ def _digest_or_none(card: ModelCard) -> str | None:
 
 
 @lru_cache(maxsize=4)
-def _model_of(card: str, threads: int, digest: str) -> Model:  # noqa: ARG001: another digest is another model
+def _model_of(card: str, threads: int, digest: str) -> Model:  # noqa: ARG001
+    """Another digest is another model."""
     return open_model(ModelCard.model_validate_json(card), threads=threads)
 
 

@@ -128,7 +128,7 @@ def node_key(home: SiteHome) -> ec.EllipticCurvePrivateKey:
     except ValueError:
         found = None
     if not isinstance(found, ec.EllipticCurvePrivateKey):
-        raise ConfigError(Fault("not an EC key in OpenSSH's format", str(path), "move it away and run `site join` again"))
+        raise ConfigError(Fault("not an EC key in OpenSSH's format", str(path), "move it away and join again"))
     return found
 
 

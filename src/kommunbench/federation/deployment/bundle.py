@@ -1,25 +1,20 @@
 """The Flower app bundle (FAB) of a run: a name and two references, no code at all.
 
 Flower sends a bundle with every run and means it to be unpacked and imported at the site, before the site's own copy
-of anything. Ours has nothing to unpack: it says which installed apps are meant. A site works its SHA-256 out for
-itself and refuses every other bundle; what a bundle holds is never unpacked or imported there (see executor.py).
-The coordinator writes the very same one (`write_app`).
+of anything. Ours has nothing to unpack: it says which installed apps are meant. Each side works its bytes out for
+itself, and a site refuses every other; what a bundle holds is never unpacked or imported there (see executor.py).
 """
 
 from __future__ import annotations
 
+import zipfile
 from functools import cache
-from pathlib import Path
-
-from flwr.cli.build import build_fab_from_files
+from io import BytesIO
 
 from kommunbench.core.digests import digest_bytes
 
-MANIFEST = "pyproject.toml"
-APP = b"""[build-system]
-requires = ["hatchling"]
-build-backend = "hatchling.build"
-
+_DATE = (1980, 1, 1, 0, 0, 0)
+_PROJECT = b"""\
 [project]
 name = "kommunbench-app"
 version = "1.0.0"
@@ -35,26 +30,24 @@ serverapp = "kommunbench.federation.server_app:app"
 clientapp = "kommunbench.federation.client_app:app"
 
 [tool.flwr.app.config]
-plan = ""
 """
-"""Its version is that of the bundle, not of kommunbench: versions are compared in the request, with a clear answer."""
+"""Its version is the bundle's, not kommunbench's: those are compared in the request, and told as such."""
 
 
 @cache
 def bundle() -> bytes:
-    """The bundle as Flower sends it: the same bytes wherever the pinned flwr builds it."""
-    built, _ = build_fab_from_files({MANIFEST: APP})
-    return built
+    """The bundle: stored and not compressed, so that no library's version changes a byte."""
+    manifest = f"pyproject.toml,{digest_bytes(_PROJECT)},{len(_PROJECT) * 8}"
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in (("pyproject.toml", _PROJECT), (".info/CONTENT", manifest.encode())):
+            entry = zipfile.ZipInfo(name, _DATE)
+            entry.create_system = 3  # as on Unix, wherever it is made
+            archive.writestr(entry, content)
+    return buffer.getvalue()
 
 
 @cache
 def bundle_digest() -> str:
-    """SHA-256 of the only bundle that a site takes a message with, 64 hexadecimal digits."""
+    """SHA-256 of the bundle, 64 hexadecimal digits: what Flower calls its hash."""
     return digest_bytes(bundle())
-
-
-def write_app(folder: Path) -> Path:
-    """Write the app folder that `flwr run FOLDER` makes the same bundle of, and give it back."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MANIFEST).write_bytes(APP)
-    return folder

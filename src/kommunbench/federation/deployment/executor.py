@@ -13,7 +13,6 @@ SIGINT in a process whose task was taken away; here that ends the task and not t
 
 from __future__ import annotations
 
-import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -56,7 +55,8 @@ class Executor:
 
     def __init__(self, address: str, secret: bytes, socket: Path, home: Path) -> None:
         self.address, self.socket, self.home = address, socket, home
-        self.tasks = self._client(SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods=[ACQUIRE]))
+        signing = SuperExecAuthHttpInterceptor(master_secret=secret, protected_methods=[ACQUIRE])
+        self.tasks = self._client(signing, tries=1)  # the node sees to a SuperNode that is gone
 
     def take(self) -> bool:
         """Answer one task if there is one. Whether there was.
@@ -97,13 +97,15 @@ class Executor:
                 log_failure("the worker ended while it worked", error)
             return write_release(refuse(Code.INTERNAL))
 
-    def _client(self, interceptor: ProtobufClientInterceptor) -> RuntimeHttpClient:
+    def _client(self, interceptor: ProtobufClientInterceptor, tries: int | None = None) -> RuntimeHttpClient:
+        retries = make_simple_http_retry_invoker()
+        retries.max_tries = tries
         return RuntimeHttpClient.from_server_address(
             server_address=self.address,
             insecure=True,  # the loopback, with a secret of this start
             root_certificates=None,
             interceptors=[RuntimeVersionHttpInterceptor(component_name="flwr-clientapp"), interceptor],
-            retry_invoker=make_simple_http_retry_invoker(),
+            retry_invoker=retries,
         )
 
 
@@ -111,8 +113,3 @@ def _empty(context: Context) -> Context:
     """Flower would keep what a ClientApp leaves in its context; ours leaves nothing."""
     context.state = RecordDict()
     return context
-
-
-def wait_a_moment(seconds: float) -> None:
-    """Between two questions for work."""
-    time.sleep(seconds)

@@ -10,6 +10,7 @@ A message that came with another bundle than ours is refused here, written to th
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import select
@@ -33,6 +34,7 @@ from kommunbench.release import Ledger, refuse
 from kommunbench.site.home import SiteHome
 from kommunbench.site.log import log_failure, logging_to
 from kommunbench.site.no_network import give_up_network
+from kommunbench.site.processes import end_with_parent
 from kommunbench.site.settings import SiteSettings
 
 log = logging.getLogger("kommunbench.node")
@@ -46,7 +48,7 @@ def answer(settings: SiteSettings, bundle: str, message: Message) -> RecordDict:
         return _refuse_foreign(settings, bundle, message)
     from kommunbench.federation.client_app import serve
 
-    config = {"site": settings.model_dump_json()}
+    config: dict[str, bool | float | int | str] = {"site": settings.model_dump_json()}
     context = Context(message.metadata.run_id, message.metadata.dst_node_id, config, RecordDict(), {})
     return serve(message, context).content
 
@@ -63,7 +65,7 @@ def _refuse_foreign(settings: SiteSettings, bundle: str, message: Message) -> Re
         if request is not None and request.spec.kommunbench != __version__:
             code = Code.VERSION_MISMATCH
         log.error(
-            "refused (%s): the run came with the app bundle %s, and this site takes %s alone; nothing of it was unpacked",
+            "refused (%s): the run came with app bundle %s, and this site takes %s alone; nothing was unpacked",
             code.name, bundle[:64], bundle_digest(),
         )  # fmt: skip
         return write_release(refuse(code, request, Ledger(settings.ledger_path)))
@@ -123,12 +125,12 @@ def _end_when_called_off(connection: Connection, done: threading.Event) -> None:
 def main() -> None:
     """The process: give up the network, import everything, then listen."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the node stops it by SIGTERM
+    end_with_parent()
     home, name = SiteHome(Path(sys.argv[1])), sys.argv[2]
     alone = give_up_network()
     settings = home.site_settings(name)
-    import kommunbench.federation.client_app
-    import kommunbench.models.huggingface  # noqa: F401: torch and transformers, so that no message waits for them
-
+    for module in ("federation.client_app", "models.huggingface"):  # torch and transformers: no message waits for them
+        importlib.import_module(f"kommunbench.{module}")
     with logging_to(settings.home):
         log.info("worker %s: %s", os.getpid(), "no network" if alone else "THIS SYSTEM LETS IT KEEP THE NETWORK")
     (home.running / "worker.network").write_text("none" if alone else "open", encoding="ascii")

@@ -1,0 +1,183 @@
+"""A site's node with real processes and TLS: only vetted code, no network where text is, one address outside."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deployment.superlink import TestLink, wait_for
+from kommunbench.cli.compose import make_spec
+from kommunbench.config import compose_settings
+from kommunbench.core.spec import Code, Request, RunSpec
+from kommunbench.federation.deployment.bundle import bundle
+from kommunbench.federation.deployment.invitation import read_request
+from kommunbench.federation.plan import base_cells
+from kommunbench.federation.records import read_reply, write_request
+from kommunbench.release import unpack, unpack_status
+
+pytestmark = pytest.mark.slow
+KOMMUNBENCH = Path(sys.executable).with_name("kommunbench")
+
+
+def site(*words: object, fails: int = 0) -> str:
+    """Run `kommunbench site ...` as municipal IT would."""
+    done = subprocess.run(
+        [KOMMUNBENCH, "site", *map(str, words)], capture_output=True, text=True, timeout=170, check=False
+    )
+    assert done.returncode == fails, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def link() -> Iterator[TestLink]:
+    with tempfile.TemporaryDirectory() as folder:  # short: a socket's path is
+        link = TestLink(Path(folder))
+        yield link
+        link.close()
+
+
+@pytest.fixture(scope="module")
+def spec() -> RunSpec:
+    words = ["strategy=none", "models=[lead]", "tasks=[summarization]", "tracking=off", "max_examples=20"]
+    return make_spec(compose_settings(words))
+
+
+@pytest.fixture(scope="module")
+def home(link: TestLink) -> Iterator[Path]:
+    """A site that was made, has joined, was approved and runs."""
+    home = link.folder / "lovvik"
+    site("init", home, "--yes")
+    rows = [
+        {"id": f"r{number}", "input": f"Nämnden beslutar om ärende {number}. Kostnaden är {number} kronor.",
+         "references": [f"Ärende {number} kostar {number} kronor."], "split": "test"}
+        for number in range(30)
+    ]  # fmt: skip
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (home / "data" / "summarization.jsonl").write_text(lines, encoding="utf-8")
+    site("join", link.invitation("lovvik"), "--home", home)
+    link.register(read_request(home / "request.yaml"))
+    site("start", "--home", home)
+    yield home
+    site("stop", "--home", home)
+    wait_for(
+        lambda: not any(str(home) in (each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"])), 15
+    )
+
+
+def test_a_run_is_answered_and_the_site_speaks_to_one_address(home: Path, link: TestLink, spec: RunSpec) -> None:
+    wait_for(lambda: json.loads(site_json("status", home))["connection"] == "connected", 60)
+    state = json.loads(site_json("status", home))
+    assert state["worker_network"] == "none"
+    with Watch(state["pid"]) as watch:
+        run = link.run(bundle())
+        try:
+            (node,) = run.nodes(1)
+            request = Request(spec=spec, cells=base_cells(spec))
+            seconds = []
+            for _ in range(2):
+                began = time.monotonic()
+                message = run.ask(node, write_request(request, {}))
+                seconds.append(time.monotonic() - began)
+        finally:
+            run.close()
+    assert message is not None
+    reply = read_reply(message)
+    assert unpack_status(reply.status)[0] is Code.OK
+    assert [code for _, code, _ in unpack(request, reply.values, reply.codes, reply.cost)] == [Code.OK] * 5
+    port = int(link.address.split(":")[1])
+    assert watch.outbound == {("127.0.0.1", port), ("127.0.0.1", watch.inner_port)}
+    assert seconds[1] < 8, "a warm worker answers at the pace of Flower's three-second polls"
+
+
+def test_a_bundle_with_code_is_refused_before_any_of_it_runs(home: Path, link: TestLink, spec: RunSpec) -> None:
+    mark = link.folder / "it-ran"
+    run = link.run(hostile_bundle(mark))
+    try:
+        (node,) = run.nodes(1)
+        message = run.ask(node, write_request(Request(spec=spec, cells=base_cells(spec)), {}))
+    finally:
+        run.close()
+    assert message is not None
+    assert unpack_status(read_reply(message).status)[0] is Code.FOREIGN_BUNDLE
+    assert not mark.exists()
+    assert "FOREIGN_BUNDLE" in (home / "site.log").read_text(encoding="utf-8")
+    assert not list(home.rglob("kommunbench"))
+
+
+def test_a_worker_that_is_killed_comes_back(home: Path) -> None:
+    state = json.loads((home / "run" / "node.json").read_bytes())
+    worker = psutil.Process(state["children"]["worker"])
+    assert not [c for c in worker.net_connections() if c.family.name != "AF_UNIX"]
+    worker.kill()
+    wait_for(lambda: json.loads((home / "run" / "node.json").read_bytes())["children"]["worker"] != worker.pid, 90)
+
+
+def test_a_second_node_on_the_same_folder_is_refused(home: Path) -> None:
+    assert "runs already" in site("start", "--home", home, fails=7)
+
+
+def site_json(command: str, home: Path) -> str:
+    """A command's JSON, whatever its exit code."""
+    done = subprocess.run(
+        [KOMMUNBENCH, "site", command, "--json", "--home", home],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.stdout
+
+
+def hostile_bundle(mark: Path) -> bytes:
+    """A bundle that shadows kommunbench: importing anything of it leaves a mark."""
+    evil, bundle = f"open({str(mark)!r}, 'w').close()\n", io.BytesIO()
+    ours = zipfile.ZipFile(io.BytesIO(bundle()))
+    with zipfile.ZipFile(bundle, "w") as archive:
+        for name in ours.namelist():
+            archive.writestr(name, ours.read(name))
+        for name in ("__init__.py", "federation/__init__.py", "federation/client_app.py"):
+            archive.writestr(f"kommunbench/{name}", evil)
+    return bundle.getvalue()
+
+
+class Watch:
+    """Every connection that a node and its children make, looked at ten times a second."""
+
+    def __init__(self, pid: int) -> None:
+        self.node, self.seen, self.inner_port = psutil.Process(pid), set[tuple[int, str, int]](), 0
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def _look(self) -> None:
+        while not self._end.wait(0.1):
+            for process in (self.node, *self.node.children(recursive=True)):
+                for connection in process.net_connections("inet"):
+                    if connection.status == psutil.CONN_LISTEN:
+                        assert connection.laddr.ip == "127.0.0.1"
+                        self.inner_port = connection.laddr.port
+                    elif connection.raddr:
+                        self.seen.add((connection.laddr.port, connection.raddr.ip, connection.raddr.port))
+
+    @property
+    def outbound(self) -> set[tuple[str, int]]:
+        """Where connections went that were made here; the inner port's accepted ends are not such."""
+        return {(host, port) for own, host, port in self.seen if own != self.inner_port}
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
