@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from kommunbench.core.dp import DpSettings
 from kommunbench.core.errors import ConfigError, Fault, KommunbenchError
 from kommunbench.core.folders import CONF, overlay
 from kommunbench.core.model import ModelCard, StrategySettings, TrainSettings
@@ -119,6 +120,7 @@ class Settings(_Frozen):
     engine: EngineSettings
     strategy: StrategySettings
     privacy: PrivacySettings
+    dp: DpSettings
     tracking: TrackingSettings
     trained_model: str
     stages: tuple[Literal["base", "federated", "local", "central"], ...] = ("base", "federated")
@@ -177,6 +179,7 @@ def _fields_beside(location: list[str]) -> tuple[str, ...]:
     beside: dict[str, type[BaseModel]] = {
         "": Settings,
         "train": TrainSettings,
+        "dp": DpSettings,
         "strategy": StrategySettings,
         "engine": EngineSettings,
         "models": ModelCard,
@@ -199,6 +202,9 @@ def _disagreements(settings: Settings) -> list[Fault]:
             if prompt.variant not in task.prompts:
                 do = did_you_mean(prompt.variant, tuple(task.prompts))
                 faults.append(Fault(f"task {name} has no instruction variant {prompt.variant!r}", "prompt", do))
+    if settings.dp.trains and settings.privacy.name != "plain":
+        do = "privacy=plain, or dp=none"
+        faults.append(Fault("a site's ledger counts epsilon where privacy is plain", "dp", do))
     if settings.trains:
         card = settings.models.get(settings.trained_model)
         if card is None:

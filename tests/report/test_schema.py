@@ -29,6 +29,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "roster": rows.SiteRow,
     "absences": rows.Absence,
     "tasks": rows.TaskRow,
+    "dp": rows.DpRow,
     "cost": rows.CostRow,
 }
 DEMANDED = (

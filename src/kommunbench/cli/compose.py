@@ -127,6 +127,7 @@ def make_spec(settings: Settings) -> RunSpec:
         rounds=settings.rounds if settings.trains else 0,
         stages=settings.stages,
         batch_size=settings.batch_size,
+        dp=settings.dp,
     )
 
 

@@ -85,6 +85,15 @@ class TrainSettings(BaseModel):
     proximal_mu: float = Field(0.0, ge=0, description="FedProx's pull toward the round's start")
     precision: Literal["float32", "bfloat16"] = "bfloat16"
 
+    def steps(self, examples: int) -> int:
+        """Batches in one round over so many examples."""
+        steps = max(1, round(self.epochs * examples / self.batch_size))
+        return min(steps, self.max_steps or steps)
+
+    def sample_rate(self, examples: int) -> float:
+        """An example's chance to be in a batch that is drawn by Poisson sampling, 0..1."""
+        return min(1.0, self.batch_size / examples)
+
 
 class StrategySettings(BaseModel):
     """How adapters are aggregated; conf/strategy/<name>.yaml. `options` are the Flower strategy's own arguments."""
@@ -135,6 +144,16 @@ class Trainable(Model, Protocol):
 
     def save_adapter(self, adapter: Adapter, settings: TrainSettings, folder: Path) -> None:
         """Write `adapter` as a PEFT folder that `peft.PeftModel.from_pretrained` opens (safetensors)."""
+
+
+@runtime_checkable
+class PrivatelyTrainable(Trainable, Protocol):
+    """A model whose adapter can be trained so that no example of the training set shows."""
+
+    def train_privately(
+        self, pairs: Sequence[tuple[str, str]], adapter: Adapter, settings: TrainSettings, noise_multiplier: float
+    ) -> Training:
+        """As `train`, by DP-SGD. There is no seed: batches and noise are secret and never the same again."""
 
 
 class Family(Protocol):

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from kommunbench.core.digests import digest
+from kommunbench.core.dp import DpSettings, PrivateSteps
 from kommunbench.core.example import Split
 from kommunbench.core.masking import Masking
 from kommunbench.core.metric import Metric, Tally
@@ -98,6 +99,7 @@ class RunSpec(_Frozen):
     privacy: Literal["plain", "secagg"] = "plain"
     """`secagg`: every reply is a step of a masked sum, and the coordinator sees sums over sites alone."""
     min_sites: int = Field(1, ge=1, description="with secagg: fewest sites behind any number of the sum")
+    dp: DpSettings = DpSettings()
 
     @cached_property
     def digest(self) -> str:
@@ -250,6 +252,10 @@ class Code(IntEnum):
     MODEL_FAULT = 51
     BAD_RECEIPT = 60
     """The coordinator's word: the reply's receipt is absent, not the site's, or about something else."""
+    BUDGET_SPENT = 61
+    """The site's epsilon or delta for a run or a year would be exceeded."""
+    NOISE_REQUIRED = 62
+    """The site's policy lets this out under differential privacy only."""
     INTERNAL = 99
     """Something else failed; the site's log says what."""
 
@@ -266,6 +272,8 @@ class Cost:
     train_examples: int = 0
     train_steps: int = 0
     train_tokens: int = 0
+    epsilon_hundredths: int = 0
+    """Epsilon of all the run's private training at the site so far, in hundredths, rounded up; 0: none was private."""
 
 
 @dataclass(slots=True)
@@ -277,6 +285,7 @@ class Answer:
         codes: why a slot has no value.
         adapter: the trained weights, where training was asked for and done.
         registrations: by task, which data set it was made of, as a digest that is keyed by the site.
+        private_steps: what training them spent, where it was differentially private.
     """
 
     values: Mapping[tuple[object, ...], Tally] = field(default_factory=dict)
@@ -285,6 +294,7 @@ class Answer:
     adapter_code: Code = Code.OK
     cost: Cost = field(default_factory=Cost)
     registrations: Mapping[str, str] = field(default_factory=dict)
+    private_steps: PrivateSteps | None = None
 
     def __repr__(self) -> str:
         return f"Answer({len(self.values)} values)"

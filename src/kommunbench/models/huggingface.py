@@ -66,6 +66,13 @@ class HuggingFace:
         self._check_trainable()
         return self.lora.train(pairs, adapter, settings, seed)
 
+    def train_privately(
+        self, pairs: Sequence[tuple[str, str]], adapter: Adapter, settings: TrainSettings, noise_multiplier: float
+    ) -> Training:
+        """Train from `adapter` by DP-SGD, with secret batches and noise; the new adapter is left loaded."""
+        self._check_trainable()
+        return self.lora.train_privately(pairs, adapter, settings, noise_multiplier)
+
     def save_adapter(self, adapter: Adapter, settings: TrainSettings, folder: Path) -> None:
         """Write `adapter` as a PEFT folder; its base model is named as the card's path."""
         self.lora.save(adapter, settings, folder, base=self.card.path)

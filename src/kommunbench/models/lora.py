@@ -6,7 +6,7 @@ LoRA: Hu et al. 2021 (W + alpha/rank * B A). FedProx: Li et al. 2020, the term m
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -112,22 +112,53 @@ class Lora:
         Raises:
             ModelError: there are no pairs, or the loss is no longer finite.
         """
+
+        def learn(rows: list[Encoded]) -> int:
+            with _seeded(seed):
+                return self._steps(rows, settings, settings.steps(len(rows)), seed)
+
+        return self._trained(pairs, adapter, settings, learn)
+
+    def train_privately(
+        self, pairs: Sequence[tuple[str, str]], adapter: Adapter, settings: TrainSettings, noise_multiplier: float
+    ) -> Training:
+        """Train from `adapter` by DP-SGD, each example's gradient clipped to the settings' `clip_norm`; see private.py.
+
+        Raises:
+            ModelError: there are no pairs.
+        """
+        from kommunbench.models.private import private_steps
+
+        return self._trained(
+            pairs,
+            adapter,
+            settings,
+            lambda rows: private_steps(self.base, self.tokenizer, rows, settings, noise_multiplier),
+        )
+
+    def _trained(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        adapter: Adapter,
+        settings: TrainSettings,
+        learn: Callable[[list[Encoded]], int],
+    ) -> Training:
+        """Load `adapter`, let `learn` change it and count the tokens it saw, and leave the result loaded."""
         if not pairs:
             raise ModelError(Fault("there is nothing to train on"))
         started = time.perf_counter()
         self.load(adapter, settings)
         rows = encode_pairs(self.base, self.tokenizer, pairs, settings.max_length)
-        steps = max(1, round(settings.epochs * len(rows) / settings.batch_size))
-        steps = min(steps, settings.max_steps or steps)
         self.base.train()
-        with _seeded(seed):
-            seen = self._steps(rows, settings, steps, seed)
-        self.base.eval()
+        try:
+            seen = learn(rows)
+        finally:
+            self.base.eval()
         self._loaded = self._read()
         return Training(
             adapter=self._loaded,
             examples=len(pairs),
-            steps=steps,
+            steps=settings.steps(len(rows)),
             tokens=seen,
             seconds=time.perf_counter() - started,
         )
@@ -186,16 +217,9 @@ class Lora:
 
     def _steps(self, rows: list[Encoded], settings: TrainSettings, steps: int, seed: int) -> int:
         """Run the optimiser; returns the tokens seen."""
-        named = [(name, weight) for name, weight in self.base.named_parameters() if weight.requires_grad]
-        weights = [weight for _, weight in named]
-        start = [weight.detach().clone() for weight in weights] if settings.proximal_mu else []
-        slow = {
-            "params": [weight for name, weight in named if "lora_A" in name],
-            "lr": A_SHARE * settings.learning_rate,
-        }
-        fast: dict[str, Any] = {"params": [weight for name, weight in named if "lora_A" not in name]}
-        optimiser = torch.optim.AdamW([slow, fast], lr=settings.learning_rate, weight_decay=settings.weight_decay)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: share(step, steps, settings.warmup_share))
+        weights = trained_weights(self.base)
+        start = [weight.detach().clone() for weight in weights]
+        optimiser, schedule = make_optimiser(self.base, settings, steps)
         half = settings.precision == "bfloat16"
         seen = 0
         for _, batch in zip(range(steps), in_buckets(rows, settings.batch_size, seed), strict=False):
@@ -204,9 +228,7 @@ class Lora:
                 with torch.autocast(self.base.device.type, torch.bfloat16, enabled=half):
                     loss = answer_loss(self.base, self.tokenizer, part)
                 (loss * (sum(len(row.answer) for row in part) / answers)).backward()  # type: ignore[no-untyped-call]
-            for weight, origin in zip(weights, start, strict=False):
-                if weight.grad is not None:
-                    weight.grad.add_(weight.detach() - origin, alpha=settings.proximal_mu)
+            pull_back(weights, start, settings.proximal_mu)
             torch.nn.utils.clip_grad_norm_(weights, settings.clip_norm)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
@@ -215,6 +237,31 @@ class Lora:
         if not torch.isfinite(loss):
             raise ModelError(Fault("the training loss is not finite", "train.learning_rate", "try a lower one"))
         return seen
+
+
+def trained_weights(model: Any) -> list[torch.nn.Parameter]:
+    """The adapter's weights in the model."""
+    return [weight for weight in model.parameters() if weight.requires_grad]
+
+
+def make_optimiser(
+    model: Any, settings: TrainSettings, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """AdamW over the adapter's weights, A slower than B, and its schedule over `steps`."""
+    named = [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+    slow = {"params": [weight for name, weight in named if "lora_A" in name], "lr": A_SHARE * settings.learning_rate}
+    fast: dict[str, Any] = {"params": [weight for name, weight in named if "lora_A" not in name]}
+    optimiser = torch.optim.AdamW([slow, fast], lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    return optimiser, torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: share(step, steps, settings.warmup_share)
+    )
+
+
+def pull_back(weights: Sequence[torch.nn.Parameter], start: Sequence[torch.Tensor], proximal_mu: float) -> None:
+    """Add FedProx's pull toward `start` to the gradients."""
+    for weight, origin in zip(weights, start, strict=True) if proximal_mu else ():
+        if weight.grad is not None:
+            weight.grad.add_(weight.detach() - origin, alpha=proximal_mu)
 
 
 def answer_loss(model: Any, tokenizer: Any, batch: Sequence[Encoded]) -> torch.Tensor:

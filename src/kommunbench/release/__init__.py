@@ -6,7 +6,7 @@ What a data-protection officer can check in this folder, in the order of reading
 2. `site_yaml.py` reading it from site.yaml. Absent or broken means that nothing leaves.
 3. `cells.py`       the rules on numbers: how many examples must stand behind one, and which small counts stay.
 4. `past.py`        what has left before, so that it cannot be subtracted from what leaves now.
-5. `rounding.py`    coarser numbers, where the policy wants them.
+5. `rounding.py`    coarser numbers, where the policy wants them; `budget.py`, what differential privacy may cost.
 6. `adapter.py`     the rules on trained weights, where the policy lets them leave at all.
 7. `review.py`      goes through the reply slot by slot and makes the `Release`; the coordinator's side is there too.
 8. `sealed.py`      what a Release is, and the exact bytes that leave.

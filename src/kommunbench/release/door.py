@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from kommunbench.core.model import Adapter
 from kommunbench.core.spec import Answer, Code, Request
@@ -10,7 +11,7 @@ from kommunbench.release.approval import Approvals
 from kommunbench.release.ledger import Ledger
 from kommunbench.release.past import MINUTE_MS, Past
 from kommunbench.release.policy import ReleasePolicy
-from kommunbench.release.review import log_place, readmit, refuse, review
+from kommunbench.release.review import log_place, private_code, readmit, refuse, review
 from kommunbench.release.sealed import Release
 
 
@@ -27,24 +28,35 @@ def let_out(
     if type(policy) is not ReleasePolicy:
         return refuse(Code.POLICY_MISSING, request, ledger)
     try:
-        past = Past.of(ledger.entries(), request.spec.digest)
-        approvals = Approvals(ledger)
-        decided = approvals.decided(request, policy)
-        approved = decided is not None and decided.decision == "approved"
-        if decided is not None and approved:
-            release = readmit(policy, request, approvals.bytes_of(decided), received_adapter, past)
-        else:
-            release = review(policy, request, answer, received_adapter, past)
-        if not approved and _awaits(policy, release):
-            if decided is None:
-                approvals.hold(release, request, policy, answer.registrations)
-            release = _without(policy, request, answer, past, denied=decided is not None)
-        if approved and decided is not None:
-            return ledger.enter(release, request, policy, decided.by, replace(answer, registrations=decided.data))
-        return ledger.enter(release, request, policy, answer=answer)
+        with ledger.alone():  # two replies at once must not spend the same budget
+            past = Past.of(ledger.entries(), request.spec.digest)
+            approvals = Approvals(ledger)
+            decided = approvals.decided(request, policy)
+            approved = decided is not None and decided.decision == "approved"
+            if decided is not None and approved:
+                release = readmit(policy, request, approvals.bytes_of(decided), received_adapter, past)
+                if release.adapter and (code := private_code(policy, request, answer, past)) is not Code.OK:
+                    release = refuse(code, request)
+            else:
+                release = review(policy, request, answer, received_adapter, past)
+            if not approved and _awaits(policy, release):
+                if decided is None:
+                    approvals.hold(release, request, policy, answer.registrations)
+                release = _without(policy, request, answer, past, denied=decided is not None)
+            dp = _spent(release, answer, past)
+            if approved and decided is not None:
+                known = replace(answer, registrations=decided.data)
+                return ledger.enter(release, request, policy, decided.by, known, dp)
+            return ledger.enter(release, request, policy, answer=answer, dp=dp)
     except Exception as error:
         log_place("no ledger line, so nothing leaves", error)
         return refuse(Code.INTERNAL, request)
+
+
+def _spent(release: Release, answer: Answer, past: Past) -> dict[str, Any]:
+    """What the ledger says of the epsilon of the run, with what `release` adds to it."""
+    steps = answer.private_steps if release.adapter else None
+    return (past.spent.with_training(steps) if steps else past.spent).line(steps)
 
 
 def _awaits(policy: ReleasePolicy, release: Release) -> bool:

@@ -57,17 +57,27 @@ class Ledger:
         policy: ReleasePolicy | None,
         approved_by: str = "",
         answer: Answer | None = None,
+        dp: Mapping[str, Any] | None = None,
     ) -> Release:
         """Write and fsync one line about `release`, and give the release with the receipt that the line holds.
+
+        `dp` is what its differential privacy has cost, as `budget.Spent.line` gives it.
 
         Raises:
             OSError: the line cannot be written. Nothing may leave then.
         """
         answer = answer or Answer()
-        about = {**describe(release, request, policy, answer), "approved_by": approved_by}
+        about = {**describe(release, request, policy, answer), "dp": dp or {}, "approved_by": approved_by}
         receipt = _unsigned(release, request, policy, answer) if self.identity else None
         line = self._append(about, receipt)
         return release.receipted(bytes.fromhex(line.get("receipt", "")))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else is inside at the same time: what is read and then written stays true. Raises OSError."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(self.path.with_name(self.path.name + ".lock")):
+            yield
 
     def append(self, entry: Mapping[str, Any]) -> str:
         """Write and fsync one line with `entry` and the chain's own fields, and return its hash. Raises OSError."""

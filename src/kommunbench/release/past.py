@@ -1,18 +1,20 @@
 """What this site has let out before, as its ledger tells it: the door's only memory.
 
-Three things need one. Replies may be limited to some hours and some runs a year. A closing sum may leave only where the
+Four things need one. Replies may be limited to some hours and some runs a year. A closing sum may leave only where the
 tally behind it did, in the same run: it has no support counts of its own to check. And two runs on sets of examples
-that differ by a few can be subtracted from each other, so the sets' sizes of earlier runs count.
+that differ by a few can be subtracted from each other, so the sets' sizes of earlier runs count. And what left with
+noise has cost epsilon (budget.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from kommunbench.core.spec import RATED, Cell, Code, Slot
+from kommunbench.release.budget import YEAR, Spent
 from kommunbench.release.policy import ReleasePolicy
 
 Sizes = Mapping[str, frozenset[int]]
@@ -32,7 +34,6 @@ def sets_of(slot: Slot) -> list[str]:
     return [f"{cell.task}/{cell.split}/{metric}" for cell in cells]
 
 
-YEAR = timedelta(days=365)
 MINUTE_MS = 60_000
 
 
@@ -45,6 +46,7 @@ class Past:
         elsewhere: in other runs.
         runs: how many other runs got numbers in the 365 days before `now`.
         ms: what the run at hand has taken of this site's time.
+        spent: epsilon and delta of what left with noise.
         now: local time; without it only a policy that is open always lets anything out.
     """
 
@@ -53,6 +55,7 @@ class Past:
     runs: int = 0
     now: datetime | None = None
     ms: int = 0
+    spent: Spent = field(default_factory=Spent)
 
     @classmethod
     def of(cls, entries: Iterable[Mapping[str, Any]], spec: str, now: datetime | None = None) -> Past:
@@ -62,6 +65,7 @@ class Past:
         here: dict[str, frozenset[int]] = {}
         elsewhere: dict[str, frozenset[int]] = {}
         ms = 0
+        entries = list(entries)
         for entry in entries:
             sizes = here if entry.get("spec") == spec else elsewhere
             ms += entry.get("ms", 0) if sizes is here else 0
@@ -69,7 +73,7 @@ class Past:
                 runs.add(entry["spec"])
             for name, found in entry.get("sets", {}).items():
                 sizes[name] = sizes.get(name, frozenset()) | frozenset(found)
-        return cls(here, elsewhere, len(runs), now, ms)
+        return cls(here, elsewhere, len(runs), now, ms, Spent.of(entries, spec, now))
 
     def run_code(self, policy: ReleasePolicy) -> Code:
         """OVER_LIMIT outside the policy's hours, or where its runs of a year are spent on others."""

@@ -21,10 +21,13 @@ INSTALLED: Literal["installed"] = "installed"
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Approved = Literal["installed"] | dict[str, Literal["installed"] | Digest]
 Verdict = Literal["allow", "deny"]
+Training = Literal["deny", "private", "allow"]
 _WINDOW = r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d"
 Hours = Annotated[str, StringConstraints(pattern=rf"^(always|{_WINDOW}( and {_WINDOW})*)$")]
 Whole = Annotated[int, Field(strict=True)]
 """An integer, and not `yes`, `10.0` or `"10"`."""
+Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+"""A finite number, and not `yes` or `"10"`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class ReleasePolicy(BaseModel):
     rounding: Whole = Field(
         1, ge=1, le=1000, description="counts leave as multiples of this, other sums as coarsely; 1: as they are"
     )
-    training: Verdict = "deny"
+    training: Training = "deny"
     adapters: Literal["deny", "approve", "allow"] = "deny"
     results: Literal["deny", "approve", "allow"] = "allow"
     answers: Literal["forget", "keep"] = Field("forget", description="keep models' answers at the site, to judge them")
@@ -72,6 +75,12 @@ class ReleasePolicy(BaseModel):
     retention_days: Whole = Field(
         365, ge=0, description="what is kept of a run goes after so many days, the ledger excepted; 0: never by itself"
     )
+
+    epsilon_a_run: Real = Field(
+        8.0, ge=0, description="most epsilon that one run's noised releases may cost an example"
+    )
+    epsilon_a_year: Real = Field(8.0, ge=0, description="most epsilon in 365 days, all runs added; 0: none at all")
+    delta_a_year: Real = Field(1e-4, ge=0, le=0.01, description="most delta in 365 days, all runs added")
 
     _installed: Installed | None = PrivateAttr(None)
 
@@ -109,7 +118,7 @@ class ReleasePolicy(BaseModel):
             models=_both_approve(self.models, other.models),
             metrics=_both_name(self.metrics, other.metrics),
             rounding=max(self.rounding, other.rounding),
-            training=_both_allow(self.training, other.training),
+            training=min(self.training, other.training, key=("deny", "private", "allow").index),
             adapters=min(self.adapters, other.adapters, key=("deny", "approve", "allow").index),
             results=min(self.results, other.results, key=("deny", "approve", "allow").index),
             answers=min(self.answers, other.answers, key=("forget", "keep").index),
@@ -120,6 +129,9 @@ class ReleasePolicy(BaseModel):
             runs_a_year=_lower_limit(self.runs_a_year, other.runs_a_year),
             max_minutes=_lower_limit(self.max_minutes, other.max_minutes),
             retention_days=_lower_limit(self.retention_days, other.retention_days),
+            epsilon_a_run=min(self.epsilon_a_run, other.epsilon_a_run),
+            epsilon_a_year=min(self.epsilon_a_year, other.epsilon_a_year),
+            delta_a_year=min(self.delta_a_year, other.delta_a_year),
         )
         return both._knowing(self._installed)
 
@@ -188,8 +200,12 @@ class ReleasePolicy(BaseModel):
     def training_code(self, request: Request) -> Code:
         """OK where the site may train as asked: its policy allows training, the model and every task of the run."""
         spec = request.spec
-        if self.training != "allow":
+        if self.training == "deny":
             return Code.TRAINING_DENIED
+        if self.training == "private" and not spec.dp.trains:
+            return Code.NOISE_REQUIRED
+        if spec.dp.trains and spec.privacy != "plain":
+            return Code.BAD_REQUEST  # what leaves masked has no line of its epsilon in the ledger
         models = [model for model in spec.models if model.name == spec.trained_model]
         if request.action != "work" or not request.train or len(models) != 1:
             return Code.BAD_REQUEST

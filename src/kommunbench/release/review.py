@@ -12,10 +12,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, fields, replace
+from math import ceil
 from pathlib import Path
 
 import numpy as np
 
+from kommunbench.core.dp import PrivateSteps
 from kommunbench.core.errors import Fault, FederationError
 from kommunbench.core.model import Adapter
 from kommunbench.core.spec import Answer, Code, Cost, Request, Slot
@@ -38,6 +40,7 @@ COST_UNIT = Cost(
     train_examples=10,
     train_steps=10,
     train_tokens=1000,
+    epsilon_hundredths=1,
 )
 """Costs leave rounded to the nearest multiple of these (half to even)."""
 COST_MOST = 10**12
@@ -104,11 +107,13 @@ def _review(
         fit = code is Code.OK and value is not None
         values.extend(rounded_row(slot, value or (), policy.rounding) if fit else (0,) * slot.width)
     adapter = answer.adapter
-    adapter_code = _first_no(_adapter_verdicts(policy, request, answer, adapter, received_adapter))
+    adapter_code = _first_no(_adapter_verdicts(policy, request, answer, past, received_adapter))
     adapter = adapter if adapter_code is Code.OK else None
     left = Code.OK in codes or adapter is not None
     hidden = Code.TOO_FEW_EXAMPLES in (*codes, adapter_code)
     cost = _rounded(answer.cost, hidden, policy.rounding) if left else Cost()
+    steps = answer.private_steps if adapter is not None else None
+    cost = replace(cost, epsilon_hundredths=ceil(steps.epsilon * 100) if steps else 0)
     return Release(_DOOR, Contents(values, codes, cost, Code.OK, adapter_code, adapter or {}))
 
 
@@ -154,9 +159,10 @@ def _slot_verdicts(
 
 
 def _adapter_verdicts(
-    policy: ReleasePolicy, request: Request, answer: Answer, adapter: object, received: Adapter | None
+    policy: ReleasePolicy, request: Request, answer: Answer, past: Past, received: Adapter | None
 ) -> Iterator[Code]:
     """Every rule on the trained weights, in order. Where none were asked for there are none, and that is OK."""
+    adapter: object = answer.adapter
     if not request.train:
         yield Code.OK if adapter is None else Code.ADAPTER_DENIED
         return
@@ -166,7 +172,18 @@ def _adapter_verdicts(
         yield Code.NOT_AVAILABLE
     count = answer.cost.train_examples
     yield Code.OK if type(count) is int and count >= policy.min_examples else Code.TOO_FEW_EXAMPLES
+    yield private_code(policy, request, answer, past)
     yield update_code(received, adapter)
+
+
+def private_code(policy: ReleasePolicy, request: Request, answer: Answer, past: Past) -> Code:
+    """Weights of a private run leave with what they spent, within the site's budget; others have spent nothing."""
+    dp, steps = request.spec.dp, answer.private_steps
+    if not dp.trains:
+        return Code.OK if steps is None else Code.INTERNAL
+    if type(steps) is not PrivateSteps or steps.delta != dp.delta or steps.epsilon <= past.spent.training[0]:
+        return Code.INTERNAL
+    return past.spent.with_training(steps).code(policy, dp)
 
 
 def _first_no(verdicts: Iterator[Code]) -> Code:

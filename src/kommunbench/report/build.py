@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 
 from kommunbench.core.task import Bilingual, load_task
+from kommunbench.report.dp import dp_row
 from kommunbench.report.estimate import rows
 from kommunbench.report.leaderboard import leaderboards
 from kommunbench.report.pool import gather
@@ -43,6 +44,7 @@ def build_report(folder: RunFolder) -> Report:
         synthetic=info.synthetic,
         note=(info.note or SYNTHETIC) if info.synthetic else None,
         privacy=info.spec.privacy,
+        dp=dp_row(info, received),
         engine=info.engine,
         strategy=info.strategy,
         seed=info.spec.seed,

@@ -92,6 +92,16 @@ _CODES: dict[Code, tuple[Outcome, str, str]] = {
         "svarets kvitto stämmer inte, så dess tal används inte",
         "its receipt does not fit, so its numbers are not used",
     ),
+    Code.BUDGET_SPENT: (
+        Outcome.REFUSED,
+        "budgeten för differentiell integritet räcker inte",
+        "its budget for differential privacy does not suffice",
+    ),
+    Code.NOISE_REQUIRED: (
+        Outcome.REFUSED,
+        "lämnar bara ut detta med differentiell integritet",
+        "releases this only with differential privacy",
+    ),
     Code.INTERNAL: (
         Outcome.FAILED,
         "något gick fel; organisationens logg säger vad",

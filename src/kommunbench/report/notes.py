@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kommunbench.core.task import Bilingual
+from kommunbench.report.dp import dp_notes
 from kommunbench.report.rows import Report
 from kommunbench.report.wording import Language, pick, say
 
@@ -49,6 +50,7 @@ def notes(report: Report, language: Language) -> Iterator[str]:
     """What a reader has to know of this report's numbers."""
     for note in ALWAYS:
         yield pick(language, note)
+    yield from dp_notes(report, language)
     if not report.complete:
         yield say(
             language,

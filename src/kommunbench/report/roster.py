@@ -56,7 +56,7 @@ def cost_row(received: Sequence[Received]) -> CostRow:
         train_seconds=total("train_ms") / 1000,
         bytes_in=sum(reply.bytes_in for reply in received),
         bytes_out=sum(reply.bytes_out for reply in received),
-        **{name: total(name) for name in Cost.__dataclass_fields__ if not name.endswith("_ms")},
+        **{name: total(name) for name in Cost.__dataclass_fields__ if name in CostRow.model_fields},
     )
 
 
@@ -92,6 +92,7 @@ def _site_row(site: RosterSite, replies: dict[str, Received | None]) -> SiteRow:
         examples=sum(reply.cost.examples for reply in given),
         bytes_in=sum(reply.bytes_in for reply in given),
         bytes_out=sum(reply.bytes_out for reply in given),
+        epsilon=max((reply.cost.epsilon_hundredths for reply in given), default=0) / 100 or None,
     )
 
 

@@ -146,6 +146,20 @@ class SiteRow(_Frozen):
     examples: int
     bytes_in: int
     bytes_out: int
+    epsilon: float | None = Field(
+        None, description="of its private training, by its own accountant, rounded up to hundredths"
+    )
+
+
+class DpRow(_Frozen):
+    """The run's differential privacy: what was asked for, and what it came to for one example."""
+
+    name: str
+    training_epsilon: float | None = Field(description="largest of the sites' own accountants; null: not private")
+    training_target: float | None = Field(description="what the run asked for at most")
+    noise_multiplier: float | None = Field(description="where the run gave it; else each site worked out its own")
+    clip_norm: float | None = Field(description="of one example's gradient")
+    delta: float
 
 
 class CostRow(_Frozen):
@@ -239,6 +253,7 @@ class Report(_Frozen):
     synthetic: bool
     note: Bilingual | None = Field(description="said in every output of a synthetic federation")
     privacy: str
+    dp: DpRow | None = Field(None, description="null: nothing in the run was differentially private")
     engine: str
     strategy: str
     seed: int

@@ -211,6 +211,7 @@ def _reproduce(report: Report, language: Language) -> Section:
         (say(language, "strategi", "strategy"), report.strategy),
         (say(language, "frö", "seed"), str(report.seed)),
         (say(language, "skydd", "privacy"), report.privacy),
+        (say(language, "differentiell integritet", "differential privacy"), report.dp.name if report.dp else "none"),
         (say(language, "motor", "engine"), report.engine),
         (say(language, "började", "started"), report.started_at),
     )

@@ -14,10 +14,20 @@ from kommunbench.core.errors import DataError, KommunbenchError, ModelError, Tas
 from kommunbench.core.example import Example
 from kommunbench.core.folders import overlay
 from kommunbench.core.metric import Tally
-from kommunbench.core.model import Adapter, Decoding, Model, ModelCard, Trainable, Training
+from kommunbench.core.model import (
+    Adapter,
+    Decoding,
+    Model,
+    ModelCard,
+    PrivatelyTrainable,
+    Trainable,
+    Training,
+    TrainSettings,
+)
 from kommunbench.core.spec import Answer, Cell, Code, Cost, Request
 from kommunbench.core.task import Task, load_task
 from kommunbench.models.open import card_digest, load_card, open_model
+from kommunbench.privacy.training import round_steps
 from kommunbench.release import (
     Identity,
     Ledger,
@@ -30,6 +40,7 @@ from kommunbench.release import (
     read_policy,
     refuse,
 )
+from kommunbench.release.budget import Spent
 from kommunbench.site.answers import KeptAnswers
 from kommunbench.site.close import close
 from kommunbench.site.data import SiteData
@@ -165,10 +176,10 @@ class Work:
                 log_failure("training", error)
                 code = _code_of(error)
             else:
-                code = Code.OK if training else Code.NO_DATA
+                code = training if isinstance(training, Code) else Code.OK
         self.answer.adapter_code = code
 
-    def _train(self) -> Training | None:
+    def _train(self) -> Training | Code:
         adapter, settings = self.adapters.get(FEDERATION), self.spec.train
         if adapter is None or settings is None:
             raise ModelError("the request asks for training and brings no adapter to train")
@@ -182,14 +193,11 @@ class Work:
             if example.references
         ]
         if not pairs:
-            return None
+            return Code.NO_DATA
         started = time.perf_counter()
-        model = _model(self.cards[self.spec.trained_model], self.settings.threads)
-        if not isinstance(model, Trainable):
-            raise ModelError(f"{self.spec.trained_model} cannot be trained")
-        name = f"{self.request.seed}:{self.request.round}:{self.settings.name}"
-        seed = int.from_bytes(sha256(name.encode()).digest()[:4])
-        training = model.train(pairs, adapter, settings, seed)
+        training = self._learn(pairs, adapter, settings)
+        if isinstance(training, Code):
+            return training
         self.answer.adapter = training.adapter
         self.cost = replace(
             self.cost,
@@ -199,6 +207,24 @@ class Work:
             train_tokens=training.tokens,
         )
         return training
+
+    def _learn(self, pairs: list[tuple[str, str]], adapter: Adapter, settings: TrainSettings) -> Training | Code:
+        """Train as the run asks; privately where it asks for that and the site's budget has room."""
+        model = _model(self.cards[self.spec.trained_model], self.settings.threads)
+        if not isinstance(model, Trainable):
+            raise ModelError(f"{self.spec.trained_model} cannot be trained")
+        if not self.spec.dp.trains:
+            name = f"{self.request.seed}:{self.request.round}:{self.settings.name}"
+            return model.train(pairs, adapter, settings, int.from_bytes(sha256(name.encode()).digest()[:4]))
+        if not isinstance(model, PrivatelyTrainable):
+            raise ModelError(f"{self.spec.trained_model} cannot be trained privately")
+        spent = Spent.of(Ledger(self.settings.ledger_path).entries(), self.spec.digest)
+        steps = round_steps(self.spec, settings, len(pairs), spent.steps)
+        code = spent.with_training(steps).code(self.policy, self.spec.dp)
+        if code is not Code.OK:
+            return code  # the door would say so too, after all the work
+        self.answer.private_steps = steps
+        return model.train_privately(pairs, adapter, settings, steps.noise_multiplier)
 
     @property
     def spent(self) -> bool:

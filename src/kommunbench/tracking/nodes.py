@@ -85,6 +85,7 @@ def _run_node(folder: RunFolder, info: RunInfo, report: Report) -> Node:
         "rounds": str(spec.rounds),
         "seed": str(spec.seed),
         "privacy": spec.privacy,
+        "dp": spec.dp.name,
         "sites": str(len(info.roster)),
     }
     if spec.train:

@@ -1,0 +1,130 @@
+"""The site's budget: counted from the ledger alone, whatever was restarted, and nothing leaves when it is spent."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import doorway as d
+import pytest
+
+from kommunbench.core.dp import DpSettings, PrivateSteps
+from kommunbench.core.spec import Code
+from kommunbench.release import Ledger, let_out, verify
+from kommunbench.release.budget import Spent
+
+DP = DpSettings(name="sgd", epsilon=6.0)
+OPEN = {"training": "private", "adapters": "allow"}
+
+
+def steps(epsilon: float, **changed: Any) -> PrivateSteps:
+    fields = {"noise_multiplier": 1.0, "sample_rate": 0.1, "steps": 5, "epsilon": epsilon, "delta": DP.delta}
+    return PrivateSteps(**{**fields, **changed})
+
+
+def send(ledger: Ledger, spent: object, run: str = "one", dp: DpSettings = DP, **policy: Any):
+    """A round of training of `run` through the door."""
+    request = d.train_request(spec=d.make_spec(run=run, dp=dp))
+    answer = d.trained(request)
+    answer.private_steps = spent
+    return let_out(d.make_policy(**{**OPEN, **policy}), request, answer, d.weights(), ledger)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.jsonl")
+
+
+def test_private_weights_leave_with_their_epsilon_in_the_ledger_and_the_reply(ledger: Ledger) -> None:
+    release = send(ledger, steps(1.234))
+    assert release.adapter
+    assert release.cost[-1] == 124, "hundredths, rounded up"
+    (line,) = ledger.entries()
+    assert (line["dp"]["epsilon"], line["dp"]["delta"]) == (1.234, DP.delta)
+    assert line["dp"]["steps"] == [1.0, 0.1, 5]
+    assert verify(ledger.path) == []
+
+
+def test_the_budget_of_a_year_is_kept_over_restarts_and_runs(ledger: Ledger, tmp_path: Path) -> None:
+    assert send(ledger, steps(2.0), "one").adapter_code is Code.OK
+    assert send(Ledger(ledger.path), steps(4.0), "two").adapter_code is Code.OK
+    late = send(Ledger(ledger.path), steps(2.1), "three")
+    assert late.adapter_code is Code.BUDGET_SPENT
+    assert not late.adapter
+    assert late.cost[-1] == 0
+    assert Code.OK in late.codes, "what costs no epsilon still leaves"
+    assert send(Ledger(ledger.path), steps(2.0), "three").adapter_code is Code.OK, "8 in all, and not more"
+    assert send(Ledger(ledger.path), steps(0.01), "four").adapter_code is Code.BUDGET_SPENT
+
+
+def test_rounds_of_one_run_count_once_as_its_accountant_says(ledger: Ledger) -> None:
+    for epsilon in (2.0, 3.0, 5.5):
+        assert send(ledger, steps(epsilon)).adapter_code is Code.OK
+    spent = Spent.of(ledger.entries(), "another run")
+    assert spent.elsewhere == (5.5, DP.delta)
+    own = Spent.of(ledger.entries(), d.make_spec(run="one", dp=DP).digest)
+    assert own.run == (5.5, DP.delta)
+    assert own.steps == ((1.0, 0.1, 5),) * 3
+
+
+@pytest.mark.parametrize(
+    "limit", [{"epsilon_a_run": 1.9}, {"epsilon_a_year": 1.9}, {"delta_a_year": 0.9e-5}, {"epsilon_a_year": 0}]
+)
+def test_each_limit_refuses(ledger: Ledger, limit: dict[str, float]) -> None:
+    assert send(ledger, steps(2.0), **limit).adapter_code is Code.BUDGET_SPENT
+
+
+def test_a_run_gets_no_more_than_it_said_it_would_take(ledger: Ledger) -> None:
+    promised = DpSettings(name="sgd", epsilon=1.0)
+    assert send(ledger, steps(1.0), dp=promised).adapter_code is Code.OK
+    assert send(ledger, steps(1.2), dp=promised).adapter_code is Code.BUDGET_SPENT
+
+
+@pytest.mark.parametrize("claim", [None, steps(1.0, delta=1e-9), {"epsilon": 1.0}])
+def test_weights_of_a_private_run_without_a_true_account_stay(ledger: Ledger, claim: object) -> None:
+    assert send(ledger, claim).adapter_code is Code.INTERNAL
+
+
+def test_an_account_that_does_not_grow_is_none(ledger: Ledger) -> None:
+    assert send(ledger, steps(2.0)).adapter_code is Code.OK
+    assert send(ledger, steps(2.0)).adapter_code is Code.INTERNAL
+
+
+def test_a_run_without_noise_trains_only_where_the_policy_says_allow(ledger: Ledger) -> None:
+    plain = DpSettings()
+    assert send(ledger, None, dp=plain).adapter_code is Code.NOISE_REQUIRED
+    assert send(ledger, None, dp=plain, training="allow").adapter_code is Code.OK
+    assert send(ledger, steps(1.0), dp=plain, training="allow").adapter_code is Code.INTERNAL
+    assert send(ledger, steps(1.0), training="deny").adapter_code is Code.TRAINING_DENIED
+
+
+def test_what_is_older_than_a_year_no_longer_counts(ledger: Ledger) -> None:
+    assert send(ledger, steps(5.0)).adapter_code is Code.OK
+    now = datetime.now(UTC)
+    inside = Spent.of(ledger.entries(), "x", now + timedelta(days=364))
+    outside = Spent.of(ledger.entries(), "x", now + timedelta(days=366))
+    assert (inside.elsewhere[0], outside.elsewhere) == (5.0, (0, 0))
+
+
+def test_an_approved_release_is_held_against_the_budget_when_it_leaves(ledger: Ledger) -> None:
+    from kommunbench.release import Approvals
+
+    assert send(ledger, steps(3.0), "held", adapters="approve").adapter_code is Code.PENDING
+    approvals = Approvals(ledger)
+    (waiting,) = approvals.all()
+    approvals.decide(waiting.payload, "approved", "dpo")
+    assert not any(entry.get("dp") for entry in ledger.entries()), "nothing has left, so nothing is spent"
+    assert send(ledger, steps(6.0), "other", adapters="allow").adapter_code is Code.OK
+    late = send(ledger, steps(3.0), "held", adapters="approve")
+    assert late.code is Code.BUDGET_SPENT
+    assert not late.adapter
+    assert json.loads(ledger.path.read_text().splitlines()[-1])["dp"] == {}
+
+
+def test_private_training_is_refused_where_sums_are_masked() -> None:
+    spec = d.make_spec(dp=DP)
+    masked = d.train_request(spec=spec.model_copy(update={"privacy": "secagg"}))
+    assert d.make_policy(**OPEN).training_code(d.train_request(spec=spec)) is Code.OK
+    assert d.make_policy(**OPEN).training_code(masked) is Code.BAD_REQUEST
