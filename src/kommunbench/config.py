@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from kommunbench.core.dp import DpSettings
 from kommunbench.core.errors import ConfigError, Fault, KommunbenchError
 from kommunbench.core.folders import CONF, overlay
-from kommunbench.core.model import ModelCard, StrategySettings, TrainSettings
+from kommunbench.core.model import ModelCard, StrategySettings, TrainSettings, UpdateBounds
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.task import Bilingual, Task
 from kommunbench.report.scorecard import Scorecard
@@ -119,6 +119,7 @@ class Settings(_Frozen):
     scorecard: dict[str, Scorecard] = Field(default_factory=dict)
     engine: EngineSettings
     strategy: StrategySettings
+    updates: UpdateBounds
     privacy: PrivacySettings
     dp: DpSettings
     tracking: TrackingSettings
@@ -181,6 +182,7 @@ def _fields_beside(location: list[str]) -> tuple[str, ...]:
         "train": TrainSettings,
         "dp": DpSettings,
         "strategy": StrategySettings,
+        "updates": UpdateBounds,
         "engine": EngineSettings,
         "models": ModelCard,
         "tasks": Task,

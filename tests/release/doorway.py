@@ -8,7 +8,19 @@ import numpy as np
 
 from kommunbench.core.masking import Masking
 from kommunbench.core.model import TrainSettings
-from kommunbench.core.spec import Answer, Cell, Code, Cost, ModelRef, PromptRef, Request, RunSpec, TaskRef, Total
+from kommunbench.core.spec import (
+    Answer,
+    Cell,
+    Code,
+    Cost,
+    Memory,
+    ModelRef,
+    PromptRef,
+    Request,
+    RunSpec,
+    TaskRef,
+    Total,
+)
 from kommunbench.core.task import load_task
 from kommunbench.release import ReleasePolicy
 
@@ -30,7 +42,7 @@ def make_spec(**changed: Any) -> RunSpec:
         "tasks": (task_ref(QA), task_ref(SHORT)),
         "models": tuple(ModelRef(name=name, digest=value, trainable=name == "nano") for name, value in MODELS.items()),
         "prompts": (PromptRef(name="plain", variant="plain"),),
-        "train": TrainSettings(),
+        "train": TrainSettings(learning_rate=0.1),
         "trained_model": "nano",
         "rounds": 1,
     }
@@ -105,7 +117,8 @@ def train_request(**changed: Any) -> Request:
 
 def trained(request: Request, adapter: Any = None, examples: Any = 30) -> Answer:
     cost = Cost(train_ms=950, examples=4 * N, train_examples=examples, train_steps=12, train_tokens=4_321)
-    return make_answer(request, adapter=weights(1.0) if adapter is None else adapter, cost=cost)
+    memory = Memory(exposure_bits=1.4, auc=0.52, tpr=0.01, members=30, non_members=30)
+    return make_answer(request, adapter=weights(1.0) if adapter is None else adapter, cost=cost, memory=memory)
 
 
 def rows_of(request: Request, release) -> dict[tuple[object, ...], tuple[Code, tuple[int, ...]]]:

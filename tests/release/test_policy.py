@@ -30,6 +30,10 @@ policies = st.builds(
     metrics=st.one_of(st.just("all"), st.lists(st.sampled_from(d.QA.metrics + d.SHORT.metrics)).map(tuple)),
     training=verdict,
     adapters=st.sampled_from(["deny", "approve", "allow"]),
+    max_update_norm=st.floats(0, 9),
+    memorisation=st.sampled_from(["stop", "measure", "skip"]),
+    max_exposure_bits=st.floats(0, 9),
+    max_membership_auc=st.floats(0.5, 1),
     results=st.sampled_from(["deny", "approve", "allow"]),
     rounding=st.integers(1, 12),
     max_minutes=st.integers(0, 90),
@@ -69,6 +73,12 @@ def test_stricter_never_loosens_and_allows_what_both_allow(mine, other, first):
         assert both.open_at(moment) == (mine.open_at(moment) and other.open_at(moment))
     sides = [bound(mine), bound(other)]
     order = ["deny", "approve", "allow"].index
+    looser = ["stop", "measure", "skip"].index
+    assert looser(both.memorisation) == min(looser(side.memorisation) for side in sides)
+    for name in ("max_exposure_bits", "max_membership_auc"):
+        assert getattr(both, name) == min(getattr(side, name) for side in sides)
+    limits = [side.max_update_norm or float("inf") for side in sides]
+    assert (both.max_update_norm or float("inf")) == min(limits)
     for name in ("training", "adapters", "results"):
         assert order(getattr(both, name)) == min(order(getattr(side, name)) for side in sides)
     for task in (d.QA, d.SHORT):
@@ -116,6 +126,7 @@ def test_hours_that_are_none_are_refused(hours):
 def test_the_defaults_are_the_careful_ones():
     policy = ReleasePolicy()
     assert (policy.min_examples, policy.min_cell, policy.min_difference) == (10, 5, 10)
+    assert (policy.training, policy.adapters, policy.memorisation) == ("deny", "deny", "stop")
     assert (policy.training, policy.adapters) == ("deny", "deny")
     assert policy.retention_days == 365
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import doorway as d
 import numpy as np
 import pytest
 
-from kommunbench.core.spec import Answer, Code, Cost, ModelRef, PromptRef
+from kommunbench.core.spec import Answer, Code, Cost, Memory, ModelRef, PromptRef
 from kommunbench.release import Ledger, ReleasePolicy, let_out
 
 CANARY = "Anna Svensson 19121212-1212"
@@ -393,6 +393,56 @@ def weights_where_none_were_sent():
 def weights_that_remember_three_examples():
     request = d.train_request()
     return Way(d.trained(request, examples=3), request, d.make_policy(**OPEN), d.weights(), aim="adapter")
+
+
+@way(Code.UPDATE_TOO_LARGE)
+def weights_larger_than_the_policy_bears():
+    return with_weights(d.weights(1.0), policy={**OPEN, "max_update_norm": 1.7})  # they moved sqrt(12) / 2 = 1.73
+
+
+@way(Code.UPDATE_TOO_LARGE)
+def weights_larger_than_training_can_make():
+    return with_weights(d.weights(1e6))
+
+
+@way(Code.INTERNAL)
+def weights_after_a_number_of_steps_that_is_none():
+    request = d.train_request()
+    answer = d.trained(request)
+    answer.cost = replace(answer.cost, train_steps=CANARY)  # type: ignore[arg-type]
+    return Way(answer, request, d.make_policy(**OPEN), d.weights(), aim="adapter")
+
+
+def with_memory(memory: Any) -> Way:
+    request = d.train_request()
+    answer = d.trained(request)
+    answer.memory = memory
+    return Way(answer, request, d.make_policy(**OPEN), d.weights(), aim="adapter")
+
+
+@way(Code.MEMORISED)
+def weights_that_learnt_the_canaries():
+    return with_memory(Memory(exposure_bits=6.0, auc=0.5, tpr=0.0, members=90, non_members=90))
+
+
+@way(Code.MEMORISED)
+def weights_that_tell_who_was_trained_on():
+    return with_memory(Memory(exposure_bits=1.4, auc=0.97, tpr=0.6, members=90, non_members=90))
+
+
+@way(Code.MEMORISED)
+def weights_whose_memory_nobody_measured():
+    return with_memory(None)
+
+
+@way(Code.MEMORISED)
+def weights_whose_memory_is_no_number():
+    return with_memory(Memory(exposure_bits=float("nan"), auc=0.5, tpr=0.0, members=90, non_members=90))
+
+
+@way(Code.MEMORISED)
+def text_in_place_of_what_weights_remember():
+    return with_memory(Memory(exposure_bits=CANARY, auc=0.5, tpr=0.0, members=90, non_members=90))  # type: ignore[arg-type]
 
 
 @way(Code.TASK_NOT_APPROVED)

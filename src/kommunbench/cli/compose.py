@@ -67,6 +67,7 @@ def make_plan(settings: Settings) -> Plan:
         folder=str(settings.folder),
         coordinator=str(federation.path.resolve()) if isinstance(federation, DeployedFederation) else "",
         strategy=settings.strategy,
+        updates=settings.updates,
         card=settings.models[settings.trained_model] if settings.trains else None,
         quorum=settings.quorum,
         join_s=settings.join_s,

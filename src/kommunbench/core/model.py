@@ -104,6 +104,18 @@ class StrategySettings(BaseModel):
     options: dict[str, float | int] = Field(default_factory=dict)
 
 
+class UpdateBounds(BaseModel):
+    """What the coordinator holds each site's adapter update against: those of the other sites in the same round."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    max_ratio: float = Field(
+        10, ge=0, description="longest update, as a multiple of the round's median length; 0: any. Needs three sites"
+    )
+    min_cosine: float = Field(
+        -1, ge=-1, le=1, description="refuse an update at a wider angle than this to the others'; -1: name it, use it"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Training:
     """What one round of training at a site gave: the new weights and what they cost."""
@@ -141,6 +153,9 @@ class Trainable(Model, Protocol):
 
     def train(self, pairs: Sequence[tuple[str, str]], adapter: Adapter, settings: TrainSettings, seed: int) -> Training:
         """Train from `adapter` on (prompt, answer) pairs; the model itself is left with the new adapter loaded."""
+
+    def losses(self, pairs: Sequence[tuple[str, str]], max_length: int) -> list[float]:
+        """Mean loss of each pair's answer, in nats a token, as the model answers now; rows cut as in training."""
 
     def save_adapter(self, adapter: Adapter, settings: TrainSettings, folder: Path) -> None:
         """Write `adapter` as a PEFT folder that `peft.PeftModel.from_pretrained` opens (safetensors)."""

@@ -247,6 +247,12 @@ class Code(IntEnum):
     """The Flower app bundle that came with the message is not kommunbench's own; nothing of it was unpacked."""
     BAD_UPDATE = 40
     """The site's own adapter update is not finite, or not of the shape that was sent."""
+    UPDATE_TOO_LARGE = 41
+    """An adapter update is longer than its steps could make it, than a policy allows, or than the others' by far."""
+    UPDATE_AGAINST = 42
+    """An adapter update points away from those of the other sites."""
+    MEMORISED = 43
+    """Trained weights tell too much of single examples, or nobody could measure how much; they stay."""
     DATA_FAULT = 50
     """The site's data cannot be read as examples; the site's log says where."""
     MODEL_FAULT = 51
@@ -276,6 +282,24 @@ class Cost:
     """Epsilon of all the run's private training at the site so far, in hundredths, rounded up; 0: none was private."""
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What trained weights give away of single examples, as measured at the site before they leave (privacy/).
+
+    Args:
+        exposure_bits: mean over planted canaries of Carlini et al. 2019's exposure; by chance it is about 1.4.
+        auc: of the better of two membership attacks; by chance 0.5.
+        tpr: of that attack, the share of trained-on examples that it finds at 1 % false alarms.
+        members, non_members: how many examples of each it was measured on.
+    """
+
+    exposure_bits: float
+    auc: float
+    tpr: float
+    members: int
+    non_members: int
+
+
 @dataclass(slots=True)
 class Answer:
     """What a site worked out, before its door has seen it. Never encoded: only a `Release` can be.
@@ -286,6 +310,7 @@ class Answer:
         adapter: the trained weights, where training was asked for and done.
         registrations: by task, which data set it was made of, as a digest that is keyed by the site.
         private_steps: what training them spent, where it was differentially private.
+        memory: what the weights remember, where the site's policy wants it measured.
     """
 
     values: Mapping[tuple[object, ...], Tally] = field(default_factory=dict)
@@ -295,6 +320,7 @@ class Answer:
     cost: Cost = field(default_factory=Cost)
     registrations: Mapping[str, str] = field(default_factory=dict)
     private_steps: PrivateSteps | None = None
+    memory: Memory | None = None
 
     def __repr__(self) -> str:
         return f"Answer({len(self.values)} values)"

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kommunbench.core.model import ModelCard, StrategySettings
+from kommunbench.core.model import ModelCard, StrategySettings, UpdateBounds
 from kommunbench.core.registry import find
 from kommunbench.core.spec import CENTRAL, Cell, Pair, RunSpec, Stage
 from kommunbench.core.task import Task
@@ -38,6 +38,7 @@ class Plan(BaseModel):
     folder: str
     coordinator: str = ""
     strategy: StrategySettings
+    updates: UpdateBounds = UpdateBounds()
     card: ModelCard | None = None
     quorum: int = Field(1, ge=1)
     join_s: float = Field(60, ge=0)

@@ -23,12 +23,13 @@ from kommunbench.core.model import Adapter, Trainable
 from kommunbench.core.spec import CENTRAL, Cell, Code, Request, Total
 from kommunbench.federation.asking import Asking
 from kommunbench.federation.checkpoints import Checkpoints
+from kommunbench.federation.hygiene import arrival_code, judge
 from kommunbench.federation.plan import Moment, Plan, alone_cells, schedule
 from kommunbench.federation.progress import Events
 from kommunbench.federation.records import read_reply, write_request
 from kommunbench.federation.strategies import Aggregator, Update
 from kommunbench.models.open import open_model
-from kommunbench.release import check_receipt, unpack, unpack_cost, unpack_status, update_code
+from kommunbench.release import check_receipt, unpack, unpack_cost, unpack_status
 from kommunbench.report.record import Absence, Received, RunFolder, cell_of
 
 CLOSE = "close"
@@ -155,11 +156,21 @@ class Rounds:
             aggregator.restore(done[1], done[0])
             return done[0]
         updates = self.checkpoints.load_updates(moment.name, self.roster)
+        updates = self.judged(moment.name, adapter, updates)
         self.need_quorum(len(updates), "trained")
         adapter = aggregator.aggregate(moment.round + 1, adapter, list(updates.values()))
         self.checkpoints.save(moment.following, adapter, aggregator.state())
         self.checkpoints.drop_updates(moment.name)
         return adapter
+
+    def judged(self, name: str, sent: Adapter, updates: Mapping[str, Update]) -> dict[str, Update]:
+        """The updates that count, once those of the round are held against each other; the others' sites are named."""
+        judgements = judge(sent, updates, self.plan.updates)
+        for received in self.folder.received(name):
+            if (found := judgements.get(received.site)) and found.code is not Code.OK:
+                self.folder.keep(received.model_copy(update={"adapter_code": found.code}))
+                self.events.say("named", moment=name, site=received.site, **found.shown())
+        return {site: update for site, update in updates.items() if judgements[site].used}
 
     def train_alone(self, moment: Moment, first: Adapter) -> None:
         """Let each site train on its own, and the central node on everybody's synthetic data, as long as together."""
@@ -244,10 +255,9 @@ class Rounds:
         if receipt is not None:
             self.keys.setdefault(site, receipt.public)
         if request.train and site in self.trains and adapter_code is Code.OK:
-            if sent is not None and reply.adapter is not None and update_code(sent, reply.adapter) is Code.OK:
+            adapter_code = arrival_code(self.spec, sent, reply.adapter, cost)
+            if reply.adapter is not None and adapter_code is Code.OK:
                 self.checkpoints.save_update(name, site, Update(reply.adapter, max(cost.train_examples, 1)))
-            else:
-                adapter_code = Code.BAD_UPDATE
         self.busy_ms[site] = cost.evaluate_ms + cost.train_ms
         received = Received(
             site=site,

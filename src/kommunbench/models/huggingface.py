@@ -73,6 +73,12 @@ class HuggingFace:
         self._check_trainable()
         return self.lora.train_privately(pairs, adapter, settings, noise_multiplier)
 
+    def losses(self, pairs: Sequence[tuple[str, str]], max_length: int) -> list[float]:
+        """Mean loss of each pair's answer, in nats a token, with the adapter that is loaded, or as the base."""
+        from kommunbench.models.losses import answer_losses
+
+        return answer_losses(self.network, self.tokenizer, pairs, max_length)
+
     def save_adapter(self, adapter: Adapter, settings: TrainSettings, folder: Path) -> None:
         """Write `adapter` as a PEFT folder; its base model is named as the card's path."""
         self.lora.save(adapter, settings, folder, base=self.card.path)

@@ -32,7 +32,7 @@ can be measured; how many rows could not be scored leaves as it is. That the ins
 to see to: Python cannot hold against code that already runs inside. Trained weights can remember text.
 """
 
-from kommunbench.release.adapter import update_code
+from kommunbench.release.adapter import reach, steps_of, update_code, update_norm
 from kommunbench.release.approval import Approvals, Waiting
 from kommunbench.release.door import admit, left_ms, let_out
 from kommunbench.release.identity import Identity
@@ -41,11 +41,12 @@ from kommunbench.release.policy import ReleasePolicy
 from kommunbench.release.preview import preview_page
 from kommunbench.release.proof import check_receipt
 from kommunbench.release.receipt import Receipt
-from kommunbench.release.review import refuse, review, unpack, unpack_cost, unpack_status
+from kommunbench.release.review import COST_UNIT, refuse, review, unpack, unpack_cost, unpack_status
 from kommunbench.release.sealed import Release, payload
 from kommunbench.release.site_yaml import NoPolicyError, read_policy
 
 __all__ = [
+    "COST_UNIT",
     "Approvals",
     "Finding",
     "Identity",
@@ -61,12 +62,15 @@ __all__ = [
     "let_out",
     "payload",
     "preview_page",
+    "reach",
     "read_policy",
     "refuse",
     "review",
+    "steps_of",
     "unpack",
     "unpack_cost",
     "unpack_status",
     "update_code",
+    "update_norm",
     "verify",
 ]

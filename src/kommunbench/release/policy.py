@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
 
@@ -28,6 +28,10 @@ Whole = Annotated[int, Field(strict=True)]
 """An integer, and not `yes`, `10.0` or `"10"`."""
 Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 """A finite number, and not `yes` or `"10"`."""
+
+Limit = TypeVar("Limit", int, float)
+Amount = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+"""A number, and not `yes` or `"10"`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,10 @@ class ReleasePolicy(BaseModel):
     )
     training: Training = "deny"
     adapters: Literal["deny", "approve", "allow"] = "deny"
+    max_update_norm: Amount = Field(0, ge=0, description="farthest (L2) that weights may move in a round; 0: any")
+    memorisation: Literal["stop", "measure", "skip"] = "stop"
+    max_exposure_bits: Amount = Field(4, ge=0, description="mean exposure of planted canaries that weights may have")
+    max_membership_auc: Amount = Field(0.75, ge=0.5, le=1, description="how well weights may tell who was trained on")
     results: Literal["deny", "approve", "allow"] = "allow"
     answers: Literal["forget", "keep"] = Field("forget", description="keep models' answers at the site, to judge them")
     ratings: Verdict = Field("deny", description="may sums of what staff said of answers leave")
@@ -120,6 +128,10 @@ class ReleasePolicy(BaseModel):
             rounding=max(self.rounding, other.rounding),
             training=min(self.training, other.training, key=("deny", "private", "allow").index),
             adapters=min(self.adapters, other.adapters, key=("deny", "approve", "allow").index),
+            max_update_norm=_lower_limit(self.max_update_norm, other.max_update_norm),
+            memorisation=min(self.memorisation, other.memorisation, key=("stop", "measure", "skip").index),
+            max_exposure_bits=min(self.max_exposure_bits, other.max_exposure_bits),
+            max_membership_auc=min(self.max_membership_auc, other.max_membership_auc),
             results=min(self.results, other.results, key=("deny", "approve", "allow").index),
             answers=min(self.answers, other.answers, key=("forget", "keep").index),
             ratings=_both_allow(self.ratings, other.ratings),
@@ -251,6 +263,6 @@ def _both_open(left: str, right: str) -> str:
     return " and ".join(dict.fromkeys(windows)) or "always"
 
 
-def _lower_limit(left: int, right: int) -> int:
+def _lower_limit(left: Limit, right: Limit) -> Limit:
     """The lower of two limits, where 0 is no limit."""
     return min(left, right) if left and right else left or right

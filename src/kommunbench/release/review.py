@@ -21,7 +21,7 @@ from kommunbench.core.dp import PrivateSteps
 from kommunbench.core.errors import Fault, FederationError
 from kommunbench.core.model import Adapter
 from kommunbench.core.spec import Answer, Code, Cost, Request, Slot
-from kommunbench.release.adapter import update_code
+from kommunbench.release.adapter import longest_update, memory_code, update_code
 from kommunbench.release.cells import Row, is_row, row_code, within_bounds
 from kommunbench.release.ledger import Ledger
 from kommunbench.release.past import Past
@@ -170,10 +170,14 @@ def _adapter_verdicts(
     yield _stated(answer.adapter_code)
     if adapter is None:
         yield Code.NOT_AVAILABLE
-    count = answer.cost.train_examples
+    count, steps, settings = answer.cost.train_examples, answer.cost.train_steps, request.spec.train
     yield Code.OK if type(count) is int and count >= policy.min_examples else Code.TOO_FEW_EXAMPLES
+    if type(steps) is not int or settings is None:
+        yield Code.INTERNAL
     yield private_code(policy, request, answer, past)
     yield update_code(received, adapter)
+    yield update_code(received, adapter, longest_update(policy, settings, steps, received))  # type: ignore[arg-type]
+    yield memory_code(policy, answer.memory)
 
 
 def private_code(policy: ReleasePolicy, request: Request, answer: Answer, past: Past) -> Code:

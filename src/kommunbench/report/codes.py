@@ -77,6 +77,21 @@ _CODES: dict[Code, tuple[Outcome, str, str]] = {
         "träningen gav vikter som inte kan användas",
         "training gave weights that cannot be used",
     ),
+    Code.UPDATE_TOO_LARGE: (
+        Outcome.FAILED,
+        "de tränade vikterna hade ändrats orimligt mycket och räknades inte",
+        "its trained weights had moved implausibly far and were not counted",
+    ),
+    Code.UPDATE_AGAINST: (
+        Outcome.FAILED,
+        "de tränade vikterna pekade bort från de andras: olika data eller ett fel",
+        "its trained weights pointed away from the others': different data, or a fault",
+    ),
+    Code.MEMORISED: (
+        Outcome.REFUSED,
+        "de tränade vikterna minns enskilda exempel för väl, eller så gick det inte att mäta",
+        "its trained weights remember single examples too well, or that could not be measured",
+    ),
     Code.DATA_FAULT: (
         Outcome.FAILED,
         "data kunde inte läsas; organisationens logg säger var",

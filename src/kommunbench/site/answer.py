@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
+from typing import cast
 
 from kommunbench import __version__
 from kommunbench.core.errors import DataError, KommunbenchError, ModelError, TaskError
@@ -24,9 +25,10 @@ from kommunbench.core.model import (
     Training,
     TrainSettings,
 )
-from kommunbench.core.spec import Answer, Cell, Code, Cost, Request
+from kommunbench.core.spec import Answer, Cell, Code, Cost, PromptRef, Request
 from kommunbench.core.task import Task, load_task
 from kommunbench.models.open import card_digest, load_card, open_model
+from kommunbench.privacy.memorisation import measure
 from kommunbench.privacy.training import round_steps
 from kommunbench.release import (
     Identity,
@@ -47,6 +49,7 @@ from kommunbench.site.data import SiteData
 from kommunbench.site.evaluate import Evaluated, choose_shots, evaluate, render
 from kommunbench.site.keep import KeptTallies
 from kommunbench.site.log import log_failure
+from kommunbench.site.memory import canaries_for, log_memory
 from kommunbench.site.ratings import answer_ratings
 from kommunbench.site.registrations import Registrations, noted_for
 from kommunbench.site.settings import SiteSettings
@@ -195,18 +198,34 @@ class Work:
         if not pairs:
             return Code.NO_DATA
         started = time.perf_counter()
-        training = self._learn(pairs, adapter, settings)
+        canaries = canaries_for(self.policy, self.spec.run, self.settings.name)
+        planted = canaries.planted if canaries and not self.spec.dp.trains else ()  # budgets count real examples
+        training = self._learn([*pairs, *planted], adapter, settings)
         if isinstance(training, Code):
             return training
         self.answer.adapter = training.adapter
+        if canaries:
+            model = cast(Trainable, _model(self.cards[self.spec.trained_model], self.settings.threads))
+            self.answer.memory = measure(model, training.adapter, settings, (pairs, self.untrained(prompt)), canaries)
+            log_memory(self.answer.memory)
         self.cost = replace(
             self.cost,
             train_ms=round((time.perf_counter() - started) * 1000),
-            train_examples=training.examples,
+            train_examples=len(pairs),
             train_steps=training.steps,
             train_tokens=training.tokens,
         )
         return training
+
+    def untrained(self, prompt: PromptRef) -> list[tuple[str, str]]:
+        """Pairs like those that are trained on, from the splits that never are."""
+        return [
+            (render(task, prompt, example, ()), example.references[0])
+            for task in self.tasks.values()
+            for split in ("validation", "test")
+            for example in self.data.split(task, split)
+            if example.references
+        ]
 
     def _learn(self, pairs: list[tuple[str, str]], adapter: Adapter, settings: TrainSettings) -> Training | Code:
         """Train as the run asks; privately where it asks for that and the site's budget has room."""
