@@ -206,7 +206,13 @@ def answer(request: Request, site: RosterSite, tallies: Tallies, trouble: bool) 
             total = add(total, tally)
         slots.append((slot.key, code, total))
     examples = SIZES[site.name] * len(request.cells)
-    cost = Cost(evaluate_ms=40 * examples, examples=examples, prompt_tokens=90 * examples, new_tokens=25 * examples)
+    cost = Cost(
+        evaluate_ms=40 * examples,
+        train_ms=30 * examples if request.train and site.trains else 0,
+        examples=examples,
+        prompt_tokens=90 * examples,
+        new_tokens=25 * examples,
+    )
     return Received(
         site=site.name,
         moment=moment,

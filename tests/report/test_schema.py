@@ -31,6 +31,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "tasks": rows.TaskRow,
     "dp": rows.DpRow,
     "cost": rows.CostRow,
+    "spent": rows.MomentRow,
 }
 DEMANDED = (
     "task metric model prompt stage site_group round seed value unit direction primary low high low_new_site "

@@ -106,7 +106,7 @@ def test_the_terminal_keeps_values_and_intervals_whole(report: Report, width: in
 
 def test_figures_are_whole_xml_with_text_that_stays_text(report: Report) -> None:
     drawn = figures(report)
-    assert drawn.keys() == {"curves.svg", "forest.svg", "sites.svg"}
+    assert drawn.keys() == {"curves.svg", "forest.svg", "pareto.svg", "sites.svg"}
     for svg in drawn.values():
         root = ET.fromstring(svg)
         assert root.get("role") == "img"
@@ -119,7 +119,7 @@ def test_figures_are_whole_xml_with_text_that_stays_text(report: Report) -> None
 def test_writing_leaves_every_file_and_reading_gives_the_same(fabricated: Fabricated, tmp_path: Path) -> None:
     folder = RunFolder(shutil.copytree(fabricated.folder.path, tmp_path / "pilot"))
     written = write_report(folder)
-    names = {"report.json", "report.md", "report.sv.md", "report.html", "figures"}
+    names = {"report.json", "report.md", "report.sv.md", "report.html", "card.md", "figures"}
     assert names <= {path.name for path in folder.path.iterdir()}
     assert read_report(folder.path / "report.json") == written
     before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
@@ -172,7 +172,7 @@ def test_the_page_is_accessible(report: Report) -> None:
     found = Page(page(report, figures(report)))
     tags = [tag for tag, _ in found.tags]
     assert all(attrs.get("alt") for tag, attrs in found.tags if tag == "img")
-    assert tags.count("img") == tags.count("details") == 6  # three figures in two languages, each with its tables
+    assert tags.count("img") == tags.count("details") == 8  # four figures in two languages, each with its tables
     assert tags.count("table") == tags.count("caption")
     assert all("scope" in attrs for tag, attrs in found.tags if tag == "th")
     regions = [attrs for _, attrs in found.tags if attrs.get("role") == "region"]

@@ -11,7 +11,7 @@ from rich.console import Console
 from kommunbench.cli.runs import Results, find_run
 from kommunbench.report.build import build_report, report_json
 from kommunbench.report.compare import compare_json, compare_table, differences
-from kommunbench.report.markdown import markdown
+from kommunbench.report.markdown import markdown, site_page
 from kommunbench.report.terminal import print_leaderboard
 
 report = typer.Typer()
@@ -28,12 +28,16 @@ def print_report(
     as_json: AsJson = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the whole report as Markdown.")] = False,
     language: Lang = "en",
+    site: Annotated[str, typer.Option("--site", help="Only what one site needs: should it adopt the model?")] = "",
 ) -> None:
     """Print a run's report again: leaderboard, gains, who is missing and why.
 
-    Example: kommunbench report pilot-20260301-101500 --language sv
+    Example: kommunbench report pilot-20260301-101500 --site lovvik --language sv
     """
     found = build_report(find_run(run, results))
+    if site:
+        typer.echo(site_page(found, site, language), nl=False)
+        return
     if as_json:
         typer.echo(report_json(found), nl=False)
     elif as_markdown:

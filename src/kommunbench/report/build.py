@@ -9,6 +9,7 @@ from kommunbench.core.task import Bilingual, load_task
 from kommunbench.report.dp import dp_row
 from kommunbench.report.estimate import rows
 from kommunbench.report.leaderboard import leaderboards
+from kommunbench.report.pareto import moment_rows
 from kommunbench.report.pool import gather
 from kommunbench.report.record import Received, RunFolder, RunInfo
 from kommunbench.report.roster import cost_row, site_rows
@@ -61,6 +62,7 @@ def build_report(folder: RunFolder) -> Report:
         validation=tuple(validation),
         roster=site_rows(info.roster, received),
         cost=cost_row(received),
+        spent=moment_rows(received),
     )
 
 

@@ -13,6 +13,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from kommunbench.report.figure_tables import site_pairs
+from kommunbench.report.pareto import PARETO, Point, boards, points
 from kommunbench.report.rows import Leaderboard, PairRow, Report, Row, RowKey, TaskRow
 from kommunbench.report.sections import CURVES, FOREST, SITES, gains_of, rounds
 from kommunbench.report.tables import SITES_SHOWN, at, primary_label, task_of
@@ -54,18 +55,21 @@ STYLE: Any = {
 ALT = {
     "curves": "Huvudmåttet omgång för omgång · The primary measure round by round",
     "forest": "Vad gemensam träning ändrade hos var och en · What training together changed at each site",
+    "pareto": "Nytta mot träningens kostnad · Quality against the cost of training",
     "sites": "Huvudmåttet organisation för organisation · The primary measure site by site",
 }
 ABSENT = {"suppressed": "s", "refused": "r", "missing": "m", "failed": "f"}
 
 
 def figures(report: Report) -> dict[str, str]:
-    """SVG text by file name: those of curves.svg, forest.svg and sites.svg that the run has numbers for."""
+    """SVG text by file name: those of curves.svg, forest.svg, pareto.svg and sites.svg that the run has numbers for."""
     drawn: dict[str, str] = {}
     if rounds(report):
         drawn[CURVES] = _svg(curves, report)
     if any(pair.difference is not None for pair in gains_of(report)):
         drawn[FOREST] = _svg(forest, report)
+    if boards(report):
+        drawn[PARETO] = _svg(pareto, report)
     if report.leaderboards:
         drawn[SITES] = _svg(sites, report)
     return drawn
@@ -207,6 +211,39 @@ def _whisker(axes: Axes, pair: PairRow | None, place: int, pooled: bool) -> None
         axes.plot([pair.low, pair.high], [place, place], color=colour, linewidth=2.6 if pooled else 1.6,
                   solid_capstyle="butt")  # fmt: skip
     axes.plot([pair.difference], [place], marker="D" if pooled else "o", color=colour, markersize=7 if pooled else 5)
+
+
+def pareto(report: Report) -> Figure:
+    """The primary measure against seconds of training and megabytes sent; what nothing as cheap beats is filled."""
+    priced = [(task, points(report, board)) for task, board in boards(report)]
+    figure = _figure(3.7 * len(priced), 6)
+    grid = figure.subplots(2, len(priced), sharey="col", squeeze=False)
+    for column, (task, found) in enumerate(priced):
+        for axes, costs, words in (
+            (grid[0][column], [point.seconds for point in found], "sekunder träning · seconds of training"),
+            (grid[1][column], [point.megabytes for point in found], "MB skickat · MB sent"),
+        ):
+            _cloud(axes, found, costs)
+            axes.set_xlabel(words)
+            axes.set_ylabel(primary_label(task))
+            axes.grid(visible=True)
+        grid[0][column].set_title(f"{task.title.sv}\n{task.title.en}")
+    figure.supxlabel("fylld: på fronten · filled: on the front", fontsize=8, color=FAINT, x=0, ha="left")
+    return figure
+
+
+def _cloud(axes: Axes, found: Sequence[Point], costs: Sequence[float]) -> None:
+    """Points by name, the front joined by a line."""
+    front = [(cost, point.row.value or 0.0) for point, cost in zip(found, costs, strict=True) if point.front]
+    axes.plot(*zip(*front, strict=True), color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
+    for point, cost in zip(found, costs, strict=True):
+        value, fill = point.row.value or 0.0, COLOURS[0] if point.front else "white"
+        axes.plot([cost], [value], marker="o", markersize=7, color=COLOURS[0], markerfacecolor=fill)
+        name = f"{point.row.model} +{point.row.round}" if point.row.round else point.row.model
+        axes.annotate(
+            name, (cost, value), xytext=(6, -11 if point.front else 4), textcoords="offset points", fontsize=8
+        )
+    axes.margins(x=0.25, y=0.15)
 
 
 def sites(report: Report) -> Figure:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from kommunbench.core.errors import DataError, Fault
+from kommunbench.core.registry import did_you_mean
+from kommunbench.report.adoption import adoption_tables, adoption_text, site_cost_table
 from kommunbench.report.rows import Report
 from kommunbench.report.sections import Section, sections
-from kommunbench.report.tables import Table
+from kommunbench.report.tables import Table, about
 from kommunbench.report.wording import Language, pick, say
 
 
@@ -14,6 +17,30 @@ def markdown(report: Report, language: Language = "en") -> str:
     if report.note:
         parts.append(f"> **{pick(language, report.note)}**")
     parts += [_section(section) for section in sections(report, language)]
+    return "\n\n".join(parts) + "\n"
+
+
+def site_page(report: Report, site: str, language: Language = "en") -> str:
+    """'Should we adopt this model?' for one site, as Markdown.
+
+    Raises:
+        DataError: no such site was invited.
+    """
+    found = next((one for one in report.roster if one.name == site), None)
+    if found is None:
+        known = tuple(one.name for one in report.roster)
+        raise DataError(Fault(f"no site {site!r} in {report.run}", "--site", did_you_mean(site, known)))
+    title = say(language, "Ska vi använda modellen?", "Should we adopt the model?")
+    parts = [f"# {title} {found.title}"]
+    if report.note:
+        parts.append(f"> **{pick(language, report.note)}**")
+    tables = [*adoption_tables(report, language, site), site_cost_table(found, language)]
+    if len(tables) == 1:
+        parts.append(say(language, "Körningen tränade ingen modell.", "The run trained no model."))
+    parts += [adoption_text(language), *map(_table, tables)]
+    lacks = [f"- {about(one, report, language)}: {one.sv if language == 'sv' else one.en}" for one in found.absences]
+    if lacks:
+        parts.append("\n".join([say(language, "Det här saknas från er:", "This is lacking from you:"), "", *lacks]))
     return "\n\n".join(parts) + "\n"
 
 

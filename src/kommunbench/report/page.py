@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 
+from kommunbench.report.pareto import PARETO
 from kommunbench.report.rows import Report
 from kommunbench.report.sections import CURVES, FOREST, SITES, Section, sections
 from kommunbench.report.tables import Span, Table
@@ -102,6 +103,10 @@ def _alt(figure: str, language: Language) -> str:
         FOREST: (
             "Skillnaden efter gemensam träning hos varje organisation och hos alla, med 95-procentiga intervall.",
             "The difference after training together at every site and at all, with 95 % intervals.",
+        ),
+        PARETO: (
+            "Huvudmåttet mot träningens sekunder och mot det som skickats, för varje uppgift.",
+            "The primary measure against seconds of training and against what was sent, for every task.",
         ),
         SITES: ("Huvudmåttet för varje organisation och system.", "The primary measure for every site and system."),
     }

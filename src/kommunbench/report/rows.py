@@ -179,6 +179,18 @@ class CostRow(_Frozen):
     bytes_out: int = Field(description="replies, as encoded")
 
 
+class MomentRow(_Frozen):
+    """What one message to every site took, all replies together."""
+
+    moment: str
+    replies: int
+    evaluate_seconds: float
+    train_seconds: float
+    examples: int
+    bytes_in: int
+    bytes_out: int
+
+
 class TaskRow(_Frozen):
     """A task of the run."""
 
@@ -270,6 +282,7 @@ class Report(_Frozen):
     validation: tuple[Row, ...] = Field(description="the same for validation splits: for choosing, never for claims")
     roster: tuple[SiteRow, ...]
     cost: CostRow
+    spent: tuple[MomentRow, ...] = Field((), description="the cost moment by moment")
 
     @cached_property
     def by_key(self) -> dict[Key, Row]:

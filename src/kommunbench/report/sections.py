@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kommunbench.report.adoption import adoption_tables, adoption_text
 from kommunbench.report.assurance_tables import assurance_table, assurance_text
 from kommunbench.report.figure_tables import curve_table, gain_table
+from kommunbench.report.judged import judged_tables, judged_text
 from kommunbench.report.notes import notes
+from kommunbench.report.pareto import PARETO, pareto_tables
 from kommunbench.report.rows import PairRow, Report
 from kommunbench.report.scorecard_tables import scorecard_table, scorecard_text
 from kommunbench.report.tables import (
@@ -83,6 +86,31 @@ def _sections(report: Report, language: Language) -> Iterator[Section]:
             behind=tuple(
                 table for task in tasks if (table := curve_table(task, boards[task.name], report, language)) is not None
             ),
+        )
+    if prices := tuple(pareto_tables(report, language)):
+        yield Section(
+            say(language, "Nytta mot kostnad", "Quality against cost"),
+            text=(
+                say(
+                    language,
+                    "På fronten står det som inget lika billigt slår. Organisationerna mäter inte energi; sekunder av "
+                    "träning är det närmaste.",
+                    "On the front is what nothing as cheap beats. Sites do not measure energy; seconds of training are "
+                    "the nearest to it.",
+                ),
+            ),
+            figure=PARETO,
+            behind=prices,
+        )
+    if adoption := tuple(adoption_tables(report, language)):
+        yield Section(
+            say(language, "Ska vi använda modellen?", "Should we adopt the model?"),
+            text=(adoption_text(language),),
+            tables=adoption,
+        )
+    if judged := tuple(judged_tables(report, language)):
+        yield Section(
+            say(language, "Vad personalen tyckte", "What staff said"), text=(judged_text(language),), tables=judged
         )
     if others := [pair for pair in report.pairs if _shown(pair) and pair.primary and pair not in gains]:
         caption = say(language, "Par som bestämdes före körningen", "Pairs declared before the run")

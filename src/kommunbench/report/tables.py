@@ -23,6 +23,8 @@ from kommunbench.report.wording import (
     system,
 )
 
+JUDGED = ("rated_", "agreement_", "metric_follows_")
+"""How the measures of what staff said begin: they have tables of their own."""
 SITES_SHOWN = 30
 """A table by site shows so many; report.json has all."""
 
@@ -220,7 +222,7 @@ def measure_table(task: TaskRow, board: Leaderboard, report: Report, language: L
     """Every other measure of a task, for every system."""
     keys = [standing.row for standing in board.standings]
     mine = [row for row in report.rows if row.task == task.name and row.site_group == "all"]
-    measures = {row.metric: row for row in mine if not row.primary}
+    measures = {row.metric: row for row in mine if not row.primary and not row.metric.startswith(JUDGED)}
     rows = []
     for name, example in measures.items():
         unit = "0–1" if example.unit == "share" else example.unit

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kommunbench.core.errors import DataError, Fault
 from kommunbench.report.build import build_report, report_json
+from kommunbench.report.card import card
 from kommunbench.report.figures import figures
 from kommunbench.report.markdown import markdown
 from kommunbench.report.page import page
@@ -15,7 +16,7 @@ from kommunbench.report.rows import Report
 
 def write_report(folder: RunFolder) -> Report:
     """Build the report and write it into the run's folder: report.json, report.md, report.sv.md,
-    report.html and figures/*.svg.
+    card.md, report.html and figures/*.svg.
 
     Raises:
         DataError: the folder is no run.
@@ -26,6 +27,7 @@ def write_report(folder: RunFolder) -> Report:
     folder.write("report.json", report_json(report))
     folder.write("report.md", markdown(report, "en"))
     folder.write("report.sv.md", markdown(report, "sv"))
+    folder.write("card.md", card(report))
     drawn = figures(report)
     for name, svg in drawn.items():
         folder.write(f"figures/{name}", svg)

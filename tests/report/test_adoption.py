@@ -1,0 +1,106 @@
+"""What a municipality is told: the advice, the price of quality, what staff said, and the card for publication."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from kommunbench.core.errors import DataError
+from kommunbench.report.adoption import adoption_tables
+from kommunbench.report.card import card
+from kommunbench.report.judged import judged_tables
+from kommunbench.report.markdown import markdown, site_page
+from kommunbench.report.pareto import boards, moment_rows, pareto_tables, points
+from kommunbench.report.rows import Report
+
+
+def test_advice_is_yes_where_training_won_and_nothing_untrained_is_as_good(report: Report) -> None:
+    summaries, answers = ({row[0]: row[-1] for row in table.rows} for table in list(adoption_tables(report, "en"))[:2])
+    assert summaries["Lövviks kommun"] == "yes: surely better here"
+    assert answers["Lövviks kommun"] == "no: retrieval is at least as good here"
+    assert summaries["Stenvikens kommun"] == "no number of its own"
+
+
+def test_advice_follows_the_sites_own_test(report: Report) -> None:
+    def changed(verdict: str) -> str:
+        pairs = tuple(
+            pair.model_copy(update={"better": verdict}) if pair.left.site_group == "site/lovvik" else pair
+            for pair in report.pairs
+        )
+        table = next(iter(adoption_tables(report.model_copy(update={"pairs": pairs}), "sv", "lovvik")))
+        return table.rows[0][-1]
+
+    assert changed("right") == "nej: säkert sämre här"
+    assert changed("tie") == "osäkert här; bättre över alla"
+
+
+def test_one_site_gets_a_page_of_its_own(report: Report) -> None:
+    page = site_page(report, "lovvik", "sv")
+    assert "Lövviks kommun" in page
+    assert "Norrhults" not in page
+    assert re.search(r"\| Energi +\| +inte mätt \|", page)
+    assert "too few examples" in site_page(report, "stenviken", "en")
+    with pytest.raises(DataError, match="lovvik"):
+        site_page(report, "lovik")
+
+
+def test_the_price_of_a_round_is_all_that_was_trained_and_sent_before_it(report: Report, fabricated) -> None:
+    received = [reply for reply in fabricated.folder.received() if reply.moment in ("round-000", "round-001")]
+    seconds = sum(reply.cost.train_ms for reply in received) / 1000
+    sent = sum(reply.bytes_in + reply.bytes_out for reply in received) / 1e6
+    _, board = boards(report)[0]
+    found = {(point.row.model, point.row.round): point for point in points(report, board)}
+    assert (found["nano", 2].seconds, found["nano", 2].megabytes) == (seconds, sent)
+    assert (found["lead", 0].seconds, found["lead", 0].megabytes) == (0, 0)
+    assert sum(moment.bytes_out for moment in report.spent) == report.cost.bytes_out
+
+
+def test_the_front_is_what_nothing_as_cheap_beats(report: Report) -> None:
+    for _, board in boards(report):
+        found = points(report, board)
+        for point in found:
+            beaten = any(
+                other.seconds <= point.seconds and other.row.value >= point.row.value
+                and (other.seconds, other.row.value) != (point.seconds, point.row.value)
+                for other in found
+            )  # fmt: skip
+            assert point.front is not beaten
+    assert len(list(pareto_tables(report, "sv"))) == 3
+
+
+def test_without_training_there_is_no_price_and_no_advice(report: Report) -> None:
+    still = report.model_copy(update={"spent": moment_rows([]), "pairs": ()})
+    assert boards(still) == []
+    assert "Nytta mot kostnad" not in markdown(still, "sv")
+    assert "The run trained no model." in site_page(still, "lovvik")
+
+
+def test_what_staff_said_is_shown_only_where_they_were_asked(report: Report) -> None:
+    assert list(judged_tables(report, "sv")) == []
+    like = next(row for row in report.rows if row.primary and row.site_group == "all" and row.task == "lattlast")
+    said = {"rated_plain": 4.25, "rated_plain_good": 0.75, "agreement_plain": 0.61}
+    rows = [like.model_copy(update={"metric": name, "primary": False, "value": value, "unit": "1–5"})
+            for name, value in said.items()]  # fmt: skip
+    held = like.model_copy(update={"metric": "rated_usable", "primary": False, "value": None, "n": 0, "suppressed": 2})
+    asked = Report.model_validate(report.model_copy(update={"rows": (*report.rows, *rows, held)}).model_dump())
+    (table,) = judged_tables(asked, "sv")
+    lines = {row[1]: row for row in table.rows}
+    assert lines["Klart språk"][2:7] == ("4,25", lines["Klart språk"][3], "0,75", "0,61", "–")
+    assert lines["Användbart"][2] == "–"
+    assert "2 undanhållet" in lines["Användbart"][-1]
+    others = markdown(asked, "sv").split("## Övriga mått")[1]
+    assert "rated_plain" not in others
+
+
+def test_the_card_states_limits_and_how_to_reproduce(report: Report) -> None:
+    text = card(report)
+    assert "## What must not be concluded" in text
+    assert "All text is synthetic" in text
+    assert "held numbers back" in text
+    assert report.spec_digest in text
+    for board in report.leaderboards:
+        assert f"### {board.task}" in text
+    real = card(report.model_copy(update={"synthetic": False, "note": None, "complete": False}))
+    assert "synthetic" not in real
+    assert "The run was not finished" in real
