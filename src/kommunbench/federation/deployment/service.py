@@ -38,7 +38,7 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "1",
 }
-READY_S = 120.0
+READY_S = 240.0
 END_S = 15.0
 PAUSES_S = (0.5, 2.0, 10.0, 30.0)
 """Between a process's end and its next start, longer each time; from the beginning after a minute of running."""

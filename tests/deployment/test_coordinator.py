@@ -1,0 +1,154 @@
+"""A coordinator and its sites, real processes over real TLS: what happens when one is killed or stays away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from deployment.real import SITES, RealFederation
+from kommunbench.federation.deployment import service
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory):
+    federation = None
+    try:
+        federation = RealFederation(tmp_path_factory.mktemp("norr"))
+        for site in ("ale", "bro"):
+            federation.start_node(site)
+        federation.wait_online("ale", "bro")
+        yield federation
+    finally:
+        if federation is not None:
+            federation.end()
+
+
+class Watch:
+    """Every remote address that the coordinator's processes had a connection to."""
+
+    def __init__(self, federation, process):
+        self._federation, self._process, self._over = federation, process, threading.Event()
+        self.remote = set()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self):
+        while not self._over.is_set():
+            ours = [process for _, process in service.alive(self._federation.folder)]
+            ours.append(psutil.Process(self._process.pid))
+            for process in ours:
+                try:
+                    family = [process, *process.children(recursive=True)]
+                    found = [connection for each in family for connection in each.net_connections("inet")]
+                except psutil.Error:
+                    continue
+                self.remote |= {tuple(connection.raddr) for connection in found if connection.raddr}
+            time.sleep(0.05)
+
+    def end(self):
+        self._over.set()
+        self._thread.join()
+        return self.remote
+
+
+@pytest.fixture(scope="module")
+def first_run(federation):
+    """A run with one site away from the start, and the SuperLink killed in the middle of it."""
+    command = [sys.executable, "-m", "kommunbench", *federation.run_words("first")]
+    process = subprocess.Popen(command, cwd=federation.place, env=federation.environment)
+    watch = Watch(federation, process)
+    federation.wait_for("first", "moment")
+    killed = dict(service.alive(federation.folder))["superlink"]
+    killed.kill()
+    code = process.wait(timeout=600)
+    return code, killed.pid, watch.end()
+
+
+def test_a_run_outlives_its_superlink(federation, first_run):
+    code, killed, _ = first_run
+    assert code == 0
+    assert dict(service.alive(federation.folder))["superlink"].pid != killed
+    report = federation.report("first")
+    assert report["complete"]
+    status = {site["name"]: site["status"] for site in report["roster"]}
+    assert status["ale"] in ("ok", "partly")
+    assert status["bro"] in ("ok", "partly")
+
+
+def test_who_was_away_is_missing_with_the_reason(federation, first_run):
+    (away,) = [site for site in federation.report("first")["roster"] if site["name"] == "cedra"]
+    assert away["status"] == "missing"
+    assert {absence["code"] for absence in away["absences"]} == {"OFFLINE"}
+    assert "inte uppkopplad" in away["absences"][0]["sv"]
+
+
+def test_the_coordinator_talks_to_this_machine_only(first_run):
+    *_, remote = first_run
+    assert remote
+    assert {host for host, _ in remote} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+def test_an_unknown_key_is_refused_in_a_sentence_on_both_sides(federation):
+    home = federation.make_site("okand", 10)
+    federation.make_key(home)
+    (home / "ca.pem").write_bytes((federation.folder.keys / "ca.pem").read_bytes())
+    assert federation.start_node("okand").wait(timeout=120) != 0
+    assert "has not approved this site's key" in (home / "node.log").read_text(encoding="utf-8")
+    assert any(line["reason"] == "unknown key" for line in federation.status()["refused"])
+
+
+def test_a_wrong_authority_is_refused_by_the_site(federation, tmp_path):
+    from kommunbench.federation.deployment.certificates import make_authority
+
+    home = federation.make_site("annan", 10)
+    federation.make_key(home)
+    make_authority(tmp_path, "annan")
+    (home / "ca.pem").write_bytes((tmp_path / "ca.pem").read_bytes())
+    assert federation.start_node("annan").wait(timeout=120) != 0
+    assert "CERTIFICATE_VERIFY_FAILED" in (home / "node.log").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def merged(federation, first_run):
+    """The first run after its late site was asked."""
+    before = len(federation.events("first"))
+    federation.start_node("cedra")
+    federation.wait_online("cedra")
+    federation.kommunbench("runs", "resume", "first")
+    return federation.report("first"), federation.events("first")[before:]
+
+
+def test_a_late_site_is_merged_and_only_it_is_asked(federation, merged):
+    report, events = merged
+    moments = {event["name"]: event for event in events if event["kind"] == "moment"}
+    assert moments["round-000"]["sites"] == ["cedra"]
+    assert sorted(moments["round-000"]["kept"]) == ["ale", "bro"]
+    assert sorted(moments["close"]["sites"]) == sorted(SITES)  # the totals have changed
+    assert report["complete"]
+    assert all(site["status"] in ("ok", "partly") for site in report["roster"])
+    whole = [row for row in report["rows"] if row["site_group"] == "all" and row["metric"].startswith("rouge")]
+    assert {row["n"] for row in whole if row["n"]} == {sum(SITES.values())}
+
+
+def test_a_killed_run_resumes_to_the_rows_of_one_that_was_not(federation, merged):
+    command = [sys.executable, "-m", "kommunbench", *federation.run_words("killed")]
+    process = subprocess.Popen(command, cwd=federation.place, env=federation.environment, start_new_session=True)
+    federation.wait_for("killed", "reply")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert "stopped" in federation.kommunbench("runs", "list").stdout
+    federation.nodes["bro"].kill()  # and a site falls with it
+    federation.start_node("bro")
+    federation.wait_online(*SITES)
+    federation.kommunbench("runs", "resume", "killed")
+    assert federation.report("killed")["rows"] == merged[0]["rows"]
+    assert federation.report("killed")["pairs"] == merged[0]["pairs"]
