@@ -72,3 +72,27 @@ def test_a_detached_run_is_listed_cancelled_and_can_be_gone_on_with(tmp_path):
     assert said.exit_code == 0, said.output
     assert holder(tmp_path / "bakom") is None
     assert "stopped" in said.output or "done" in said.output
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_a_run_in_a_sentence_and_it_is_gone_on_with(tmp_path):
+    """/dev/full answers as a full disk does."""
+    words = [
+        "+experiment=quick",
+        "tracking=off",
+        "name=full",
+        f"results={tmp_path}",
+        "tasks=[lattlast]",
+        "models=[copy]",
+    ]
+    command = [sys.executable, "-m", "kommunbench"]
+    (tmp_path / "full").mkdir()
+    events = tmp_path / "full" / "events.jsonl"
+    events.symlink_to("/dev/full")
+    done = subprocess.run([*command, "run", *words], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == FederationError.exit_code
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    events.unlink()
+    subprocess.run([*command, "runs", "resume", "full", "--results", tmp_path], check=True, cwd=tmp_path)
+    assert (tmp_path / "full" / "report.json").is_file()

@@ -1,10 +1,9 @@
-"""A real federation on this machine's loopback: the coordinator by its commands, sites as Flower's own SuperNode."""
+"""A real federation on this machine's loopback: coordinator and sites by the commands that people give."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -12,18 +11,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner
 
 from federated_folder import rows
 from kommunbench.cli.coordinator import app as coordinator
+from kommunbench.cli.site import app as site
 from kommunbench.federation.deployment import service
 from kommunbench.federation.deployment.folder import CoordinatorFolder
-from kommunbench.federation.deployment.invitation import make_request, read_invitation, write
+from kommunbench.federation.deployment.invitation import read_request
 from kommunbench.federation.deployment.superlink import SuperLink
-from kommunbench.site.settings import SiteSettings
 
 SITES = {"ale": 14, "bro": 17, "cedra": 12}
 """Test examples a task."""
@@ -42,16 +38,16 @@ class RealFederation:
     """A coordinator that runs, and sites that were approved; each starts and ends when a test says so."""
 
     def __init__(self, place: Path) -> None:
-        self.place, self.nodes = place, dict[str, subprocess.Popen[bytes]]()
-        self.environment = {**os.environ, **service.QUIET, "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.2"}
+        self.place, self.nodes = place, set[str]()
+        self.environment = {**os.environ, **service.QUIET}
         front, superlink, mlflow = free_ports(3)
         self.say("init", "--federation", "norr", "--name", "Region Norr", "--address", f"localhost:{front}",
                  "--listen", "127.0.0.1", "--superlink-port", str(superlink), "--mlflow-port", str(mlflow),
                  "--no-mlflow")  # fmt: skip
         self.folder = CoordinatorFolder(place / "coordinator")
         self.say("start")
-        for site, count in SITES.items():
-            self.join(site, count)
+        for name, count in SITES.items():
+            self.join(name, count)
 
     def kommunbench(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command where the coordinator sits."""
@@ -73,56 +69,49 @@ class RealFederation:
         return ["run", "federation=deployed", "strategy=none", "models=[lead,copy,retrieval]", "tracking=off",
                 "join_s=5", "quorum=2", f"name={name}"]  # fmt: skip
 
-    def make_site(self, site: str, count: int) -> Path:
-        """A site's folder with data and a policy."""
-        home = self.place / "sites" / site
-        (home / "data").mkdir(parents=True)
+    def site(self, name: str, *words: str) -> str:
+        """`kommunbench site ...` at one site, in this process; what it printed."""
+        done = CliRunner().invoke(
+            site, [words[0], *words[1:], *([] if words[0] == "init" else ["--home", self.home(name)])]
+        )
+        assert done.exit_code == 0, f"{words}: {done.output}{done.exception!r}"
+        return done.output
+
+    def home(self, name: str) -> str:
+        return str(self.place / name)
+
+    def join(self, name: str, count: int) -> None:
+        """Invite, answer, approve: the two people's steps, with the digits that each reads to the other."""
+        self.say("invite", name, "--title", name.title())
+        invitation = self.folder.path / "invitations" / f"{name}.yaml"
+        request = self.answer(name, count, invitation)
+        self.say("approve", str(request), "--fingerprint", read_request(request).spoken)
+
+    def answer(self, name: str, count: int, invitation: Path) -> Path:
+        """What a site does with an invitation; its request."""
+        home = Path(self.home(name))
+        self.site(name, "init", str(home), "--yes", "--set", "min_cell=1")
         for task in TASKS:
-            lines = [json.dumps(row, ensure_ascii=False) for row in rows(task, count, salt=sum(site.encode()))]
+            lines = [json.dumps(row, ensure_ascii=False) for row in rows(task, count, salt=sum(name.encode()))]
             (home / "data" / f"{task}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        (home / "site.yaml").write_text("min_cell: 1\n", encoding="utf-8")
-        settings = SiteSettings(name=site, home=home, data=home / "data", threads=1)
-        config = f"site = {json.dumps(settings.model_dump_json(), ensure_ascii=False)}\n"
-        (home / "node.toml").write_text(config, encoding="utf-8")
-        return home
+        self.site(name, "join", str(invitation))
+        return home / "request.yaml"
 
-    def join(self, site: str, count: int) -> None:
-        """Invite, answer, approve."""
-        home = self.make_site(site, count)
-        self.say("invite", site, "--title", site.title())
-        invitation = read_invitation(self.folder.path / "invitations" / f"{site}.yaml")
-        key = self.make_key(home)
-        request = make_request(invitation, key, Ed25519PrivateKey.generate())
-        (home / "ca.pem").write_text(invitation.ca_certificate, encoding="utf-8")
-        write(home / "request.yaml", request)
-        self.say("approve", str(home / "request.yaml"), "--fingerprint", request.spoken)
+    def start_node(self, name: str) -> None:
+        """Start a site's node."""
+        self.nodes.add(name)
+        CliRunner().invoke(site, ["start", "--home", self.home(name)])
 
-    def make_key(self, home: Path) -> ec.EllipticCurvePrivateKey:
-        key = ec.generate_private_key(ec.SECP384R1())
-        form = (serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption())
-        (home / "node.key").write_bytes(key.private_bytes(*form))
-        return key
-
-    def start_node(self, site: str) -> subprocess.Popen[bytes]:
-        """Start a site's SuperNode."""
-        home = self.place / "sites" / site
-        command = [
-            str(Path(sys.executable).with_name("flower-supernode")),
-            *("--root-certificates", "ca.pem", "--superlink", self.folder.settings.address),
-            *("--auth-supernode-private-key", "node.key", "--port", str(free_ports(1)[0])),
-            *("--node-config", "node.toml"),
-        ]
-        with (home / "node.log").open("ab") as log:
-            node = subprocess.Popen(
-                command,
-                cwd=home,
-                env={**self.environment, "FLWR_HOME": str(home / "flwr")},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self.nodes[site] = node
-        return node
+    def node_says(self, name: str, sentence: str, seconds: float = 240) -> dict[str, Any]:
+        """What `site status --json` says, once that sentence is in it."""
+        end, said = time.monotonic() + seconds, ""
+        while time.monotonic() < end:
+            said = CliRunner().invoke(site, ["status", "--json", "--home", self.home(name)]).stdout
+            if sentence in said:
+                return dict(json.loads(said))
+            time.sleep(0.5)
+        log = Path(self.home(name), "node.log")
+        raise AssertionError(f"{said}\n{log.read_text(encoding='utf-8')[-3000:] if log.is_file() else ''}")
 
     def wait_online(self, *sites: str, seconds: float = 300) -> None:
         """Return when these sites' nodes are online."""
@@ -156,8 +145,6 @@ class RealFederation:
         return dict(json.loads((self.place / "results" / run / "report.json").read_text(encoding="utf-8")))
 
     def end(self) -> None:
-        for node in self.nodes.values():
-            if node.poll() is None:
-                os.killpg(node.pid, signal.SIGKILL)
-                node.wait()
+        for name in self.nodes:
+            CliRunner().invoke(site, ["stop", "--home", self.home(name)])
         self.say("stop", check=False)

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from kommunbench.core.errors import INTERRUPTED_EXIT_CODE, ConfigError, Fault, KommunbenchError, TrackingError
+from kommunbench.core.errors import (
+    INTERRUPTED_EXIT_CODE,
+    ConfigError,
+    Fault,
+    FederationError,
+    KommunbenchError,
+    TrackingError,
+)
 
 if TYPE_CHECKING:
     from kommunbench.config import Settings
@@ -105,15 +112,27 @@ def conduct(settings: Settings, plan: Plan) -> None:
             interrupted = True
         except KommunbenchError as error:
             failure = error
+        except OSError as error:
+            failure = _unwritten(folder.path, error)
         if interrupted or failure:
-            Events(folder.path).say("stopped")
-    show(settings, folder, "KILLED" if interrupted else "FAILED" if failure else "FINISHED")
+            with suppress(OSError):
+                Events(folder.path).say("stopped")
+    try:
+        show(settings, folder, "KILLED" if interrupted else "FAILED" if failure else "FINISHED")
+    except OSError as error:
+        failure = failure or _unwritten(folder.path, error)
     console.print(f"\n{time.monotonic() - started:.0f} s, peak memory {peak.gibibytes:.1f} GiB over all processes")
     if interrupted:
         console.print(f"Stopped. Go on with: kommunbench runs resume {folder.path}", soft_wrap=True)
         sys.exit(INTERRUPTED_EXIT_CODE)
     if failure:
         raise failure
+
+
+def _unwritten(folder: Path, error: OSError) -> KommunbenchError:
+    """A disk that is full, or a folder that cannot be written: what came in before is there."""
+    do = f"make room or mend it, then `kommunbench runs resume {folder}`"
+    return FederationError(Fault(f"cannot go on: {error.strerror or type(error).__name__}", str(folder), do))
 
 
 def show(settings: Settings, folder: RunFolder, status: RunStatus) -> None:

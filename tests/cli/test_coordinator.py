@@ -1,0 +1,117 @@
+"""`kommunbench coordinator`: what a person types and reads, without starting anything."""
+
+import json
+import os
+import socket
+import time
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import CliRunner
+
+from kommunbench.cli.coordinator import app
+from kommunbench.core.errors import ConfigError, FederationError
+from kommunbench.federation.deployment.invitation import make_request, read_invitation, write
+
+
+@pytest.fixture
+def say(tmp_path):
+    def say(*words, fails=None, answer=None):
+        done = CliRunner().invoke(app, [*map(str, words), "--dir", str(tmp_path / "c")], input=answer)
+        if fails is None:
+            assert done.exit_code == 0, done.output
+            return done.output
+        assert isinstance(done.exception, fails), done.output
+        return str(done.exception)
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    say.place = str(tmp_path / "c")
+    say("init", "--federation", "norr", "--name", "Region Norr", "--address", f"localhost:{port}")
+    say.port = port
+    return say
+
+
+@pytest.fixture
+def request_file(say, tmp_path):
+    say("invite", "harnosand", "--title", "Härnösands kommun")
+    invitation = read_invitation(tmp_path / "c" / "invitations" / "harnosand.yaml")
+    request = make_request(invitation, ec.generate_private_key(ec.SECP384R1()), Ed25519PrivateKey.generate())
+    write(tmp_path / "request.yaml", request)
+    return tmp_path / "request.yaml", request
+
+
+def test_a_site_gets_in_by_its_fingerprint(say, request_file):
+    path, request = request_file
+    assert "harnosand may take part" in say("approve", path, "--fingerprint", request.spoken.upper())
+    assert json.loads(status_of(say))["sites"][0]["standing"] == "approved"
+
+
+def test_another_fingerprint_is_refused_and_a_no_on_the_phone_too(say, request_file):
+    path, request = request_file
+    assert "another one" in say("approve", path, "--fingerprint", "0000 " * 8, fails=FederationError)
+    say("approve", path, fails=SystemExit, answer="n\n")
+    assert json.loads(status_of(say))["sites"][0]["standing"] == "invited"
+    assert request.spoken in say("approve", path, answer="y\n")
+
+
+def test_a_request_from_who_was_not_invited_is_refused(say, request_file, tmp_path):
+    path, _ = request_file
+    (tmp_path / "c" / "roster.yaml").unlink()
+    assert "no site 'harnosand' was invited" in say("approve", path, fails=FederationError)
+
+
+def test_keys_are_never_overwritten(say):
+    words = ("init", "--federation", "syd", "--name", "Region Syd", "--address", "localhost:1")
+    assert "is not empty" in say(*words, fails=ConfigError)
+
+
+def status_of(say):
+    """`status --json` where nothing runs: exit code 7, and the JSON all the same."""
+    done = CliRunner().invoke(app, ["status", "--json", "--dir", say.place])
+    assert done.exit_code == FederationError.exit_code
+    return done.stdout
+
+
+def test_the_status_in_json_has_its_fields(say, request_file):
+    found = json.loads(status_of(say))
+    assert list(found) == [
+        "schema_version", "federation", "coordinator", "address", "fingerprint", "mlflow", "processes", "sites",
+        "certificates", "refused",
+    ]  # fmt: skip
+    assert {row["state"] for row in found["processes"]} == {"stopped"}
+    assert found["sites"][0]["title"] == "Härnösands kommun"
+    assert 396 < found["certificates"]["server"] <= 397
+
+
+def test_a_start_with_an_expired_certificate_says_how_to_renew(say):
+    say("renew", "--days", "-2")
+    said = say("start", fails=FederationError)
+    assert "expired 2 days ago" in said
+    assert "coordinator renew" in said
+    assert "Good for 397 days" in say("renew")
+
+
+def test_a_taken_port_is_named(say):
+    with socket.create_server(("127.0.0.1", say.port)):
+        assert f"port {say.port} is taken" in say("start", fails=FederationError)
+
+
+def test_a_broken_setting_is_named_with_what_was_meant(say, tmp_path):
+    path = tmp_path / "c" / "coordinator.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("address:", "adress:"), encoding="utf-8")
+    said = say("stop", fails=ConfigError)
+    assert "adress: unknown setting" in said
+    assert "address" in said
+
+
+def test_what_is_no_coordinators_folder_is_said(tmp_path):
+    done = CliRunner().invoke(app, ["stop", "--dir", str(tmp_path / "nowhere")])
+    assert "no coordinator here" in str(done.exception)
+
+
+def test_a_stale_process_id_is_nobody(say, tmp_path):
+    known = {"coordinator": {"pid": os.getpid(), "created": time.time() - 10_000}}
+    (tmp_path / "c" / "state" / "processes.json").write_text(json.dumps(known), encoding="utf-8")
+    assert "Nothing was running" in say("stop")
