@@ -14,6 +14,8 @@ LINES = {
     "unknown": "Exit Code: 602\n[code: 2004] Failed to activate SuperNode.",
     "untrusted": "ConnectError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed",
     "expired": "ConnectError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired",
+    "version": "[code: 2004] Refused by the coordinator.\nthis site runs Flower 1.40.0, the coordinator 1.41.0",
+    "clock": "[code: 2004] Refused by the coordinator.\nthe request's clock is 400 s behind the coordinator's: set",
     "unreachable": "WARNING :   Connection attempt failed, retrying in 0.22 seconds",
 }
 

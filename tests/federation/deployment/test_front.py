@@ -262,3 +262,15 @@ def test_the_folder_is_its_owners(folder):
     for path in (folder.keys / "ca.key", folder.keys / "server.key", folder.keys / "superexec.secret"):
         assert path.stat().st_mode & 0o077 == 0
     assert CoordinatorFolder(folder.path).settings == folder.settings
+
+
+@pytest.mark.parametrize(("at", "flwr", "state"), [(400, None, "clock"), (0, "1.40.0", "version")])
+def test_a_site_is_told_the_same_by_its_own_status(folder, key, tmp_path, at, flwr, state):
+    from kommunbench.site.home import SiteHome
+    from kommunbench.site.node_state import read_connection
+
+    sent = headers(key, NOW - timedelta(seconds=at), flwr)
+    refusal = Gate(folder.roster_path).refusal("/v1/fleet/activate-node", sent, NOW.timestamp())
+    home = SiteHome(tmp_path)
+    home.node_log.write_text(f"[code: 2004] Refused by the coordinator.\n{refusal.sentence}\n", encoding="utf-8")
+    assert read_connection(home, 0).state == state
