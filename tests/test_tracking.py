@@ -162,7 +162,8 @@ def test_the_report_and_the_figures_are_artifacts_and_nothing_else_of_the_folder
     run_id = run.info.run_id
     client = open_client(logged)
     names = {item.path for item in client.list_artifacts(run_id)}
-    assert {"spec.json", "report.json", "figures"} <= names <= {*ARTIFACTS, "figures"}
+    assert {"spec.json", "report.json", "figures", "receipts"} <= names <= {*ARTIFACTS, "figures", "receipts"}
+    assert {item.path for item in client.list_artifacts(run_id, "receipts")} == {"receipts/answers.jsonl"}
     figures = {item.path for item in client.list_artifacts(run_id, "figures")}
     assert "figures/curve.svg" in figures
     assert not [path for path in figures if not path.endswith((".svg", ".png"))]

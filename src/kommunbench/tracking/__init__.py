@@ -9,7 +9,7 @@
     store.py    those runs into a store, once each, however often they are logged
     adapter.py  the trained adapter as a registered model that can be loaded again
 
-Only what the coordinator was given is read: spec.json, report.json, the figures, the released replies' costs and the
+Only what the coordinator was given is read: spec.json, report.json, the figures, the receipts, replies' costs and the
 adapter. What else lies in the folder is never opened. Nothing is sent to anyone but the store.
 """
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric, Run
 
 RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
-ARTIFACTS = ("spec.json", "config.yaml", "report.json", "report.md", "report.sv.md", "report.html")
+ARTIFACTS = ("spec.json", "config.yaml", "report.json", "report.md", "report.sv.md", "report.html", "card.md")
 FIGURES = ("*.svg", "*.png")
 BATCH = 800
 """Metrics in one request: MLflow takes 1000 things at most, parameters and tags among them."""
@@ -68,6 +68,8 @@ def log_run(folder: RunFolder, settings: TrackingSettings, status: RunStatus | N
                 client.log_artifact(run_id, str(path))
         for path in sorted(path for pattern in FIGURES for path in folder.path.glob(f"figures/{pattern}")):
             client.log_artifact(run_id, str(path), "figures")
+        for path in sorted(folder.path.glob("receipts/*.jsonl")):
+            client.log_artifact(run_id, str(path), "receipts")
         if settings.register_adapter and status == "FINISHED" and (folder.path / "adapter").is_dir():
             register_adapter(client, folder, run_id, info, report)
     return run_id
