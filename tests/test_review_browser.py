@@ -71,7 +71,8 @@ def reviewing(work: Path, home: Path) -> Iterator[str]:
         assert "kerstin" not in printed
         assert "lead" not in printed
     finally:
-        process.kill()
+        process.terminate()  # not kill: it has a server of its own to end
+        process.wait(timeout=60)
 
 
 def rate(browser: Browser, answer: int) -> None:
