@@ -55,7 +55,7 @@ def make_plan(settings: Settings) -> Plan:
         roster=roster,
         engine=settings.engine.name,
         strategy=settings.strategy.name,
-        pairs=pairs_to_compare(spec, settings.tasks),
+        pairs=pairs_to_compare(spec, settings.tasks, [site.name for site in roster if site.trains]),
         tasks=tuple(settings.tasks.values()),
         scorecards=tuple(settings.scorecard.values()),
         started_at=datetime.now().astimezone().isoformat(timespec="seconds"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Literal, NamedTuple
 
@@ -112,8 +112,12 @@ def alone_cells(spec: RunSpec, seed: int, origins: Iterable[str]) -> tuple[Cell,
     )
 
 
-def pairs_to_compare(spec: RunSpec, tasks: dict[str, Task]) -> tuple[Pair, ...]:
-    """Declared before anything is measured: base against federated on every measure, all systems on the primary one."""
+def pairs_to_compare(spec: RunSpec, tasks: dict[str, Task], trains: Sequence[str] = ()) -> tuple[Pair, ...]:
+    """Declared before anything is measured: base against federated on every measure, all systems on the primary one.
+
+    Args:
+        trains: names of the sites that train; each one's own adapter is compared with the one of all.
+    """
     pairs: dict[Pair, None] = {}
     seeds = [spec.seed + replicate for replicate in range(spec.replicates)] if spec.train else []
     base = base_cells(spec)
@@ -126,6 +130,15 @@ def pairs_to_compare(spec: RunSpec, tasks: dict[str, Task]) -> tuple[Pair, ...]:
                     for measure in find("metrics", metric).measures:
                         pairs[Pair(cell, old, metric, measure.name)] = None
         metric_of_primary, primary = task.primary_measure()
+        for cell in final:
+            for own in alone_cells(spec, cell.seed, _origins(spec, trains)):
+                if (own.task, own.prompt) == (name, cell.prompt):
+                    pairs[Pair(cell, own, metric_of_primary.name, primary.name)] = None
         for left, right in combinations([*[cell for cell in final if cell.seed == spec.seed], *before], 2):
             pairs[Pair(left, right, metric_of_primary.name, primary.name)] = None
     return tuple(pairs)
+
+
+def _origins(spec: RunSpec, trains: Sequence[str]) -> list[str]:
+    """Where adapters are trained alone."""
+    return [*(trains if "local" in spec.stages else ()), *([CENTRAL] if "central" in spec.stages else ())]

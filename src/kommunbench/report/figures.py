@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from kommunbench.core.spec import Stage
 from kommunbench.report.figure_tables import site_pairs
 from kommunbench.report.pareto import PARETO, Point, boards, points
 from kommunbench.report.rows import Leaderboard, PairRow, Report, Row, RowKey, TaskRow
-from kommunbench.report.sections import CURVES, FOREST, SITES, gains_of, rounds
+from kommunbench.report.sections import CURVES, FOREST, SITES, STAGES, gains_of, rounds
+from kommunbench.report.stages import stages
 from kommunbench.report.tables import SITES_SHOWN, at, primary_label, task_of
 from kommunbench.report.wording import system
 
@@ -56,8 +58,16 @@ ALT = {
     "curves": "Huvudmåttet omgång för omgång · The primary measure round by round",
     "forest": "Vad gemensam träning ändrade hos var och en · What training together changed at each site",
     "pareto": "Nytta mot träningens kostnad · Quality against the cost of training",
+    "stage_dots": "Ensam, tillsammans, eller allt på ett ställe · Alone, together, or all in one place",
     "sites": "Huvudmåttet organisation för organisation · The primary measure site by site",
 }
+STAGE_LABELS: dict[Stage, str] = {
+    "base": "som den är · as it is",
+    "local": "ensam · alone",
+    "federated": "tillsammans · together",
+    "central": "på ett ställe · in one place",
+}
+GROUP_LABELS = {"own": "egna\nown", "others": "andras\nothers'", "unseen": "nykomlingar\nnewcomers"}
 ABSENT = {"suppressed": "s", "refused": "r", "missing": "m", "failed": "f"}
 
 
@@ -70,6 +80,8 @@ def figures(report: Report) -> dict[str, str]:
         drawn[FOREST] = _svg(forest, report)
     if boards(report):
         drawn[PARETO] = _svg(pareto, report)
+    if stages(report):
+        drawn[STAGES] = _svg(stage_dots, report)
     if report.leaderboards:
         drawn[SITES] = _svg(sites, report)
     return drawn
@@ -244,6 +256,35 @@ def _cloud(axes: Axes, found: Sequence[Point], costs: Sequence[float]) -> None:
             name, (cost, value), xytext=(6, -11 if point.front else 4), textcoords="offset points", fontsize=8
         )
     axes.margins(x=0.25, y=0.15)
+
+
+def stage_dots(report: Report) -> Figure:
+    """Every task's primary measure by stage and group of sites: a large mark for the mean, a small one a seed."""
+    found = stages(report)
+    tasks = list(dict.fromkeys(one.task.name for one in found))
+    figure = _figure(3.4 * len(tasks), 3.6)
+    for axes, name in zip(_row_of(figure, len(tasks)), tasks, strict=True):
+        mine = [one for one in found if one.task.name == name]
+        for index, (stage, label) in enumerate(STAGE_LABELS.items()):
+            colour, mark = COLOURS[index], MARKS[index]
+            for place, one in enumerate(mine):
+                values = one.values.get(stage, ())
+                at_place = [place + (index - 1.5) * 0.16] * len(values)
+                axes.plot(at_place, values, linestyle="", marker=mark, markersize=3.5, color=colour, alpha=0.45)
+                mean = one.mean(stage)
+                if mean is not None:
+                    axes.plot(at_place[:1], [mean], linestyle="", marker=mark, markersize=8, color=colour,
+                              label=label if place == 0 else None)  # fmt: skip
+        axes.set_xticks(range(len(mine)), [GROUP_LABELS[one.group] for one in mine], fontsize=8)
+        axes.set_xlim(-0.5, len(mine) - 0.5)
+        if all(one.unit == "share" for one in mine):
+            axes.set_ylim(0, 1)
+        axes.set_title(f"{mine[0].task.title.sv}\n{mine[0].task.title.en}")
+        axes.set_ylabel(primary_label(mine[0].task))
+        axes.grid(axis="y")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=9)
+    return figure
 
 
 def sites(report: Report) -> Figure:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kommunbench.report.pareto import PARETO
 from kommunbench.report.rows import Report
-from kommunbench.report.sections import CURVES, FOREST, SITES, Section, sections
+from kommunbench.report.sections import CURVES, FOREST, SITES, STAGES, Section, sections
 from kommunbench.report.tables import Span, Table
 from kommunbench.report.wording import Language, pick, say
 
@@ -108,9 +108,13 @@ def _alt(figure: str, language: Language) -> str:
             "Huvudmåttet mot träningens sekunder och mot det som skickats, för varje uppgift.",
             "The primary measure against seconds of training and against what was sent, for every task.",
         ),
+        STAGES: (
+            "Huvudmåttet för modellen som den är, tränad ensam, tillsammans och på ett ställe, för varje grupp.",
+            "The primary measure of the model as it is, trained alone, together and in one place, for each group.",
+        ),
         SITES: ("Huvudmåttet för varje organisation och system.", "The primary measure for every site and system."),
     }
-    below = say(language, "Talen står i tabellen under bilden.", "The numbers are in the table below it.")
+    below = say(language, "Talen står i tabellen intill.", "The numbers are in the table beside it.")
     return f"{say(language, *words[figure])} {below}"
 
 

@@ -13,6 +13,8 @@ from kommunbench.report.notes import notes
 from kommunbench.report.pareto import PARETO, pareto_tables
 from kommunbench.report.rows import PairRow, Report
 from kommunbench.report.scorecard_tables import scorecard_table, scorecard_text
+from kommunbench.report.stage_tables import stage_table, stage_text
+from kommunbench.report.stages import stages
 from kommunbench.report.tables import (
     Table,
     absence_table,
@@ -27,7 +29,7 @@ from kommunbench.report.tables import (
 )
 from kommunbench.report.wording import Language, interval, number, pick, say, system
 
-CURVES, FOREST, SITES = "curves.svg", "forest.svg", "sites.svg"
+CURVES, FOREST, SITES, STAGES = "curves.svg", "forest.svg", "sites.svg", "stages.svg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,13 @@ def _sections(report: Report, language: Language) -> Iterator[Section]:
             tables=(pair_table(gains, report, language, caption),),
             figure=FOREST if any(pair.difference is not None for pair in gains) else "",
             behind=tuple(gain_table(pair, report, language) for pair in gains),
+        )
+    if stages(report):
+        yield Section(
+            say(language, "Ensam, tillsammans, eller allt på ett ställe", "Alone, together, or all in one place"),
+            text=stage_text(language),
+            tables=(stage_table(report, language),),
+            figure=STAGES,
         )
     if rounds(report):
         yield Section(
