@@ -191,3 +191,19 @@ def test_nothing_to_train_on_is_said(lfm2_card: ModelCard) -> None:
     frozen = open_model(lfm2_card.model_copy(update={"trainable": False}), threads=1)
     with pytest.raises(ModelError, match="not trainable"):
         frozen.new_adapter(SETTINGS, 1)
+
+
+def test_the_learning_rate_falls_in_one_line_over_all_rounds() -> None:
+    from kommunbench.models.lora import share
+
+    whole = TrainSettings(learning_rate=0.02, last_share=0.1, warmup_share=0)
+    steps, rounds = 10, 4
+    parts = [whole.in_round(number, rounds) for number in range(rounds)]
+    rates = [part.learning_rate * share(step, steps, part) for part in parts for step in range(steps)]
+    line = [0.02 * (1 - 0.9 * at / (steps * rounds)) for at in range(steps * rounds)]
+    # Each round warms up over its first step, so that its first two steps have the full rate of the round's start.
+    assert (
+        max(abs(rate - wanted) for rate, wanted in zip(rates, line, strict=True)) < 0.02 * 0.9 / (steps * rounds) * 1.2
+    )
+    assert parts[0].learning_rate == 0.02
+    assert parts[-1].learning_rate * parts[-1].last_share == pytest.approx(0.002)

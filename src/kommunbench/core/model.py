@@ -81,6 +81,9 @@ class TrainSettings(BaseModel):
         512, ge=8, description="tokens of prompt and answer together; longer rows are cut at the prompt's start"
     )
     warmup_share: float = Field(0.05, ge=0, le=1)
+    last_share: float = Field(
+        0.2, ge=0, le=1, description="share of the learning rate left at the last step of the last round"
+    )
     clip_norm: float = Field(1.0, gt=0)
     proximal_mu: float = Field(0.0, ge=0, description="FedProx's pull toward the round's start")
     precision: Literal["float32", "bfloat16"] = "bfloat16"
@@ -93,6 +96,16 @@ class TrainSettings(BaseModel):
     def sample_rate(self, examples: int) -> float:
         """An example's chance to be in a batch that is drawn by Poisson sampling, 0..1."""
         return min(1.0, self.batch_size / examples)
+
+    def in_round(self, number: int, rounds: int) -> TrainSettings:
+        """The settings of round `number` (from 0) of `rounds`: the learning rate falls in one line over all of them.
+
+        So a federation cools down as one long training does, instead of starting hot again in every round.
+        """
+        begin, end = (1 - (1 - self.last_share) * at / max(rounds, 1) for at in (number, number + 1))
+        if not begin:
+            return self
+        return self.model_copy(update={"learning_rate": self.learning_rate * begin, "last_share": end / begin})
 
 
 class StrategySettings(BaseModel):

@@ -19,8 +19,6 @@ from kommunbench.core.errors import Fault, ModelError
 from kommunbench.core.model import Adapter, Training, TrainSettings
 from kommunbench.models.batches import Encoded, collate, encode_pairs, in_buckets, in_parts
 
-FLOOR = 0.5
-"""Share of the learning rate that is left at a round's last step; not nothing, since another round follows."""
 A_SHARE = 0.1
 """Learning rate of LoRA's A against B's (LoRA+, Hayou et al. 2024): sites' A stay alike, so averages make sense."""
 FOLD_LIMIT = 50_000_000
@@ -106,8 +104,8 @@ class Lora:
     def train(self, pairs: Sequence[tuple[str, str]], adapter: Adapter, settings: TrainSettings, seed: int) -> Training:
         """Train from `adapter` on (prompt, answer) pairs, the loss on the answer's tokens alone.
 
-        Batches of rows of about one length, AdamW, linear warm-up then linear decay to a half, gradients clipped by
-        norm. The same pairs, seed, thread count and machine give the same weights.
+        Batches of rows of about one length, AdamW, linear warm-up then linear decay to `last_share`, gradients clipped
+        by norm. The same pairs, seed, thread count and machine give the same weights.
 
         Raises:
             ModelError: there are no pairs, or the loss is no longer finite.
@@ -252,9 +250,7 @@ def make_optimiser(
     slow = {"params": [weight for name, weight in named if "lora_A" in name], "lr": A_SHARE * settings.learning_rate}
     fast: dict[str, Any] = {"params": [weight for name, weight in named if "lora_A" not in name]}
     optimiser = torch.optim.AdamW([slow, fast], lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    return optimiser, torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: share(step, steps, settings.warmup_share)
-    )
+    return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: share(step, steps, settings))
 
 
 def pull_back(weights: Sequence[torch.nn.Parameter], start: Sequence[torch.Tensor], proximal_mu: float) -> None:
@@ -271,12 +267,12 @@ def answer_loss(model: Any, tokenizer: Any, batch: Sequence[Encoded]) -> torch.T
     return cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100)
 
 
-def share(step: int, steps: int, warmup_share: float) -> float:
-    """The learning rate's share at `step`: linear up to 1 over the warm-up, then linear down to FLOOR."""
-    warmup = max(1, round(steps * warmup_share))
+def share(step: int, steps: int, settings: TrainSettings) -> float:
+    """The learning rate's share at `step`: linear up to 1 over the warm-up, then linear down to `last_share`."""
+    warmup = max(1, round(steps * settings.warmup_share))
     if step < warmup:
         return (step + 1) / warmup
-    return 1 - (1 - FLOOR) * (step - warmup) / max(1, steps - warmup)
+    return 1 - (1 - settings.last_share) * (step - warmup) / max(1, steps - warmup)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ class PretrainSettings(BaseModel):
     heads: int = Field(4, ge=1)
     kernel: int = Field(4, ge=2, description="positions that a convolution sees")
     positions: int = Field(2048, ge=64)
-    tokens: int = Field(14_000_000, ge=1, description="tokens to train on, padding left out")
+    tokens: int = Field(22_000_000, ge=1, description="tokens to train on, padding left out")
     batch_tokens: int = Field(2_500, ge=64, description="tokens in a batch, padding counted")
     learning_rate: float = Field(4e-3, gt=0)
     matrix_rate: float = Field(0.02, gt=0, description="Muon's learning rate, for the matrices inside the layers")

@@ -1,4 +1,5 @@
-"""Drills on words that nobody has seen: copy a line, find what stands under a number or beside a key, fill a pattern.
+"""Drills on words that nobody has seen: copy a line, find what stands under a number, beside a key or for a condition
+(or that nothing does), fill a pattern.
 
 A small model copies the words it knows and stumbles on new ones. Here every word is put together on the spot, from
 word parts of everyday Swedish or from bare syllables, so that the only way to be right is to copy. The parts also give
@@ -68,7 +69,7 @@ class Drill(NamedTuple):
 def word_drills(seed: int) -> Iterator[Drill]:
     """Yield drills without end; the same seed gives the same ones."""
     rng = random.Random(f"word drills/{seed}")  # noqa: S311 (data, not secrets)
-    kinds = (_copy, _under_number, _beside_key, _condition, _pattern)
+    kinds = (_copy, _under_number, _beside_key, _condition, _condition, _condition, _pattern)
     while True:
         yield kinds[rng.randrange(len(kinds))](rng)
 
@@ -145,15 +146,42 @@ def _beside_key(rng: random.Random) -> Drill:
     return Drill(f"{text}\n\nFråga: Vad står vid {key}?\nSvar:", f"{_capital(value)}.")
 
 
+_RULES = (
+    ("Om {left} så {right}.", "Vad gäller om {left}?"),
+    ("Om {left} {right}.", "Vad gör jag om {left}?"),
+    ("När {left} {right}.", "Vad gör jag när {left}?"),
+    ("{Left} {right}.", "Hur är det med {left}?"),
+    ("{Right} {left}.", "Vad gäller {left}?"),
+)
+SILENT = "Står inte i riktlinjen."
+
+
 def _condition(rng: random.Random) -> Drill:
-    rows = [(_phrase(rng, 2, 5), _phrase(rng, 2, 6)) for _ in range(rng.randint(2, 5))]
-    asked = rng.randrange(len(rows))
-    start = rng.choice((1, 1, 3, 6))
-    text = "\n".join(f"{start + index} § Om {left} så {right}." for index, (left, right) in enumerate(rows))
-    return Drill(
-        f"{text}\n\nFråga: Vad gäller om {rows[asked][0]}?\nSvar:",
-        f"{_capital(rows[asked][1])}. ({start + asked} §)",
-    )
+    """A rule among numbered ones, by what it is about; nearly half the time there is no such rule.
+
+    What is asked for then is new throughout, or is a rule's own subject with one of its words changed.
+    """
+    rows = [(_phrase(rng, 2, 5), _phrase(rng, 2, 6), rng.choice(_RULES)) for _ in range(rng.randint(2, 5))]
+    at, start = rng.randrange(len(rows)), rng.choice((1, 1, 3, 6))
+    mark: Callable[[int], str] = rng.choice((lambda n: f"{n} §", lambda n: f"§ {n}"))
+    subject, answer, (_, question) = rows[at]
+    told = f"{_capital(answer)}. ({mark(start + at)})"
+    if rng.random() < 0.45:
+        subject, told = _phrase(rng, 2, 5) if rng.random() < 0.6 else _changed(rng, subject), SILENT
+    lines = [
+        f"{mark(start + index)} " + form.format(left=left, Left=_capital(left), right=right, Right=_capital(right))
+        for index, (left, right, (form, _)) in enumerate(rows)
+    ]
+    if rng.random() < 0.4:
+        lines.insert(0, _capital(_phrase(rng, 3, 7)) + ".")
+    return Drill("\n".join(lines) + f"\n\nFråga: {question.format(left=subject)}\nSvar:", told)
+
+
+def _changed(rng: random.Random, text: str) -> str:
+    """The same phrase with one word that is another."""
+    words = text.split()
+    words[rng.randrange(len(words))] = word(rng)
+    return " ".join(words)
 
 
 def _pattern(rng: random.Random) -> Drill:

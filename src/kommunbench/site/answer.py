@@ -186,8 +186,10 @@ class Work:
         adapter, settings = self.adapters.get(FEDERATION), self.spec.train
         if adapter is None or settings is None:
             raise ModelError("the request asks for training and brings no adapter to train")
-        if self.request.epochs:
+        if self.request.epochs:  # alone: all rounds' passes at once
             settings = settings.model_copy(update={"epochs": self.request.epochs})
+        else:
+            settings = settings.in_round(self.request.round, self.spec.rounds)
         prompt = self.spec.prompts[0]
         pairs = [
             (render(task, prompt, example, ()), example.references[0])

@@ -37,9 +37,10 @@ class Document:
 def neutral_corpus(seed: int) -> Iterator[Document]:
     """Yield documents without end; the same seed gives the same ones.
 
-    One in seventeen is prose, one in four a drill, one in twelve a question about a case; the rest are the three tasks
-    in about equal parts, each with one of its prompts. A question is left unanswered half the time. Texts are of all
-    lengths from one sentence up: the short ones teach copying early.
+    One in twenty-five is prose, one in five a drill, one in seventeen a question about a case; the rest are the three
+    tasks, each with one of its prompts, answers from a guideline the most.
+    A question is left unanswered half the time. Texts are of all lengths from one sentence up: the short ones teach
+    copying early.
     """
     tasks = {name: read_task(TASKS / f"{name}.yaml") for name in ("summarization", "guideline_qa", "lattlast")}
     index = 0
@@ -51,7 +52,7 @@ def neutral_corpus(seed: int) -> Iterator[Document]:
 
 def _document(fillers: Fillers, tasks: dict[str, Task]) -> Document:
     rng = fillers.rng
-    kind = rng.choices(("prose", "drill", "question", *tasks), weights=(6, 26, 8, 20, 22, 18))[0]
+    kind = rng.choices(("prose", "drill", "question", *tasks), weights=(4, 20, 6, 22, 28, 20))[0]
     if kind == "prose":
         return Document(kind, "", _PROSE[rng.randrange(len(_PROSE))](fillers))
     if kind == "drill":

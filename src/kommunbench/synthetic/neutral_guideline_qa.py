@@ -61,6 +61,10 @@ _EXTRA = phrases(
     "Detta gäller alla dagar.|Undantag kan göras av {role}.|På helger gäller samma sak.|Ingen behöver göra det ensam.|"
     "Det gäller inte i {place}.|Regeln gäller från klockan {time}."
 )
+_HEADS = phrases(
+    "Regler i {place}.|Gäller hus {n} i {place}, antaget av {person}.|Ordningsregler, {street}.|"
+    "Frågor om detta: {person}."
+)
 UNANSWERED = "Står inte i riktlinjen."
 
 
@@ -85,9 +89,12 @@ def passage(fillers: Fillers) -> tuple[str, str, str]:
     elif rng.random() < 0.5:
         # A near miss: the same thing, another question.
         rules.insert(place, _other_rule(fillers, asked))
-    context = "\n".join(f"{first + index} § {rule.paragraph}" for index, rule in enumerate(rules))
-    answer = f"{asked.answer} ({first + place} §)" if answered else UNANSWERED
-    return context, asked.question, answer
+    mark = rng.choice(("{} §", "{} §", "§ {}"))
+    lines = [f"{mark.format(first + index)} {rule.paragraph}" for index, rule in enumerate(rules)]
+    if rng.random() < 0.4:
+        lines.insert(0, rng.choice(_HEADS).format_map(_values(fillers)))
+    answer = f"{asked.answer} ({mark.format(first + place)})" if answered else UNANSWERED
+    return "\n".join(lines), asked.question, answer
 
 
 def numbered(fillers: Fillers) -> tuple[int, list[tuple[str, str]]]:
