@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from kommunbench.core.example import Example
+from kommunbench.core.example import Example, Split
 from kommunbench.core.metric import add
 from kommunbench.core.model import Adapter, Decoding, ModelCard, Query, Trainable, TrainSettings
 from kommunbench.core.registry import find
@@ -32,12 +32,12 @@ Rows = dict[str, list[tuple[str, str, Example]]]
 """By organisation: (task, prompt, example)."""
 
 
-def rows(split: str, each: int) -> Rows:
+def rows(split: Split, each: int) -> Rows:
     """`each` rows a task of six organisations."""
     found: Rows = {}
     for name, kind in KINDS.items():
         sizes = {task: Sizes(train=each, validation=10, test=each) for task in TASKS}
-        house = Organisation(name=f"house-{name}", title=name, kind=kind, sizes=sizes)  # type: ignore[arg-type]
+        house = Organisation(name=f"house-{name}", title=name, kind=kind, sizes=sizes)
         for task in map(load_task, TASKS):
             for row in find("synthetic", task.name)(house, split, 1, Recipe()):
                 inputs = {key: row[key] for key in task.inputs}
