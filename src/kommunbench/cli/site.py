@@ -14,9 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from kommunbench.cli.doctor import add_doctor
 from kommunbench.cli.door import add_door
 from kommunbench.cli.node import add_node
 from kommunbench.cli.review import add_review
+from kommunbench.cli.site_import import add_import
+from kommunbench.cli.site_installs import add_installs
 from kommunbench.core.errors import DataError, Fault, KommunbenchError
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.task import load_task, task_names
@@ -33,6 +36,9 @@ def site() -> None:
 
 
 add_node(app)
+add_doctor(app)
+add_import(app)
+add_installs(app)
 add_door(app)
 add_review(app)
 
