@@ -29,6 +29,13 @@ def test_a_sign_is_read(tmp_path: Path, state: str) -> None:
     assert bool(found.do) == (state != "connected")
 
 
+@pytest.mark.parametrize("line", ["Connection successful after 61.21 seconds and 9 tries.", "Sent successfully"])
+def test_a_network_that_is_back_is_seen(tmp_path: Path, line: str) -> None:
+    home = SiteHome(tmp_path)
+    home.node_log.write_text(f"{LINES['connected']}\n{LINES['unreachable']}\n{line}\n", encoding="utf-8")
+    assert read_connection(home, 0).state == "connected"
+
+
 def test_signs_of_an_earlier_start_do_not_count(tmp_path: Path) -> None:
     home = SiteHome(tmp_path)
     home.node_log.write_text(LINES["connected"] + "\n", encoding="utf-8")

@@ -20,7 +20,8 @@ class Connection(NamedTuple):
 
 CONNECTING = Connection("connecting", "not connected yet", "wait a moment; `kommunbench site logs` shows more")
 _SIGNS: tuple[tuple[str, Connection], ...] = (
-    (r"SuperNode ID: ", Connection("connected", "connected to the coordinator")),
+    (r"SuperNode ID: |Connection successful after|Received successfully|Sent successfully",
+     Connection("connected", "connected to the coordinator")),
     (r"certificate has expired",
      Connection("expired", "the coordinator's certificate has expired", "tell the coordinator; nothing was sent")),
     (r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|SSL: ",
