@@ -204,7 +204,10 @@ def _disagreements(settings: Settings) -> list[Fault]:
             if prompt.variant not in task.prompts:
                 do = did_you_mean(prompt.variant, tuple(task.prompts))
                 faults.append(Fault(f"task {name} has no instruction variant {prompt.variant!r}", "prompt", do))
-    if settings.dp.trains and settings.privacy.name != "plain":
+    if settings.dp.noisy and any(prompt.shots for prompt in settings.prompt.values()):
+        do = "prompt=[plain], or dp.tallies=exact dp.tally_epsilon=0"
+        faults.append(Fault("a worked example is in every answer, so no noise on sums hides it", "dp.tallies", do))
+    if (settings.dp.trains or settings.dp.noisy) and settings.privacy.name != "plain":
         do = "privacy=plain, or dp=none"
         faults.append(Fault("a site's ledger counts epsilon where privacy is plain", "dp", do))
     if settings.trains:

@@ -65,7 +65,7 @@ def test_rounds_of_one_run_count_once_as_its_accountant_says(ledger: Ledger) -> 
     spent = Spent.of(ledger.entries(), "another run")
     assert spent.elsewhere == (5.5, DP.delta)
     own = Spent.of(ledger.entries(), d.make_spec(run="one", dp=DP).digest)
-    assert own.run == (5.5, DP.delta)
+    assert own.run(DP) == (5.5, DP.delta)
     assert own.steps == ((1.0, 0.1, 5),) * 3
 
 

@@ -22,7 +22,7 @@ from kommunbench.core.task import load_task, task_names
 from kommunbench.federation.deployment.folder import CoordinatorFolder
 from kommunbench.federation.deployment.roster import Roster
 from kommunbench.federation.engines import open_engine
-from kommunbench.federation.plan import Plan, pairs_to_compare
+from kommunbench.federation.plan import Plan, pairs_to_compare, tally_shares
 from kommunbench.federation.strategies import check_options
 from kommunbench.models.open import card_digest
 from kommunbench.report.record import RosterSite, RunInfo
@@ -47,6 +47,10 @@ def make_plan(settings: Settings) -> Plan:
     if settings.quorum > len(roster):
         raise ConfigError(Fault(f"asks for {settings.quorum} sites of {len(roster)}", "quorum"))
     spec = make_spec(settings)
+    if settings.dp.noisy:
+        origins = len(roster) + len(_central(settings))
+        shares = tally_shares(spec, settings.evaluate_every, origins)
+        spec = spec.model_copy(update={"dp": settings.dp.model_copy(update={"tally_shares": shares})})
     info = RunInfo(
         spec=spec,
         federation=federation_name(settings),

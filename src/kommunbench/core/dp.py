@@ -6,6 +6,8 @@ become by that example's being there, except with probability `delta` (Dwork and
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MOST_EPSILON = 1000.0
@@ -25,12 +27,24 @@ class DpSettings(BaseModel):
         0, ge=0, le=1000, description="standard deviation of the noise on a batch's summed gradients, in clip norms"
     )
     delta: float = Field(1e-5, gt=0, le=1e-3, description="of a run's training, and again of its tallies")
+    tallies: Literal["exact", "gaussian", "laplace"] = Field("exact", description="noise on every sum that leaves")
+    tally_epsilon: float = Field(
+        0, ge=0, le=MOST_EPSILON, description="of all tallies of the run on one task, at a site"
+    )
+    tally_shares: int = Field(1, ge=1, description="tallies that it is divided by; counted when the run is composed")
 
     @model_validator(mode="after")
     def _one_way(self) -> DpSettings:
         if self.epsilon and self.noise_multiplier:
             raise ValueError("give epsilon or noise_multiplier: each follows from the other")
+        if (self.tallies == "exact") is (self.tally_epsilon > 0):
+            raise ValueError("tallies with noise have a tally_epsilon above 0, and exact ones have none")
         return self
+
+    @property
+    def noisy(self) -> bool:
+        """Whether sums leave with noise alone."""
+        return self.tallies != "exact"
 
     @property
     def trains(self) -> bool:

@@ -262,6 +262,8 @@ class Code(IntEnum):
     """The site's epsilon or delta for a run or a year would be exceeded."""
     NOISE_REQUIRED = 62
     """The site's policy lets this out under differential privacy only."""
+    NO_BOUNDS = 63
+    """The run wants noise, and what the slot asks about has no bounds to make noise for."""
     INTERNAL = 99
     """Something else failed; the site's log says what."""
 

@@ -142,3 +142,14 @@ def pairs_to_compare(spec: RunSpec, tasks: dict[str, Task], trains: Sequence[str
 def _origins(spec: RunSpec, trains: Sequence[str]) -> list[str]:
     """Where adapters are trained alone."""
     return [*(trains if "local" in spec.stages else ()), *([CENTRAL] if "central" in spec.stages else ())]
+
+
+def tally_shares(spec: RunSpec, evaluate_every: int, origins: int) -> int:
+    """The most tallies that a site is asked for on one task in the whole run; `origins` adapters are trained alone."""
+    counts = {task.name: 0 for task in spec.tasks}
+    for moment in schedule(spec, evaluate_every):
+        for cell in moment.cells:
+            counts[cell.task] += len(spec.task(cell.task).metrics)
+        for cell in federated_cells(spec, moment.round, moment.seed) if moment.tests else ():
+            counts[cell.task] += origins * len(spec.task(cell.task).metrics)
+    return max(1, *counts.values())

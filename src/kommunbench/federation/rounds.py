@@ -280,13 +280,14 @@ class Rounds:
 
     def close(self) -> None:
         """One closing message with the pooled totals, for intervals and pairs."""
-        totals = pooled(self.folder)
+        noisy = self.spec.dp.noisy  # closing sums have no bounds, so no noise could hide an example in them
+        totals = {} if noisy else pooled(self.folder)
         request = Request(
             spec=self.spec,
             action="close",
             round=self.spec.rounds,
             totals=tuple(Total(cell=cell, metric=metric, total=total) for (cell, metric), total in totals.items()),
-            pairs=self.plan.info.pairs,
+            pairs=() if noisy else self.plan.info.pairs,
         )
         if self.checkpoints.closed_with() != request.digest:
             self.folder.forget(CLOSE)

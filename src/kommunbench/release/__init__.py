@@ -6,7 +6,8 @@ What a data-protection officer can check in this folder, in the order of reading
 2. `site_yaml.py` reading it from site.yaml. Absent or broken means that nothing leaves.
 3. `cells.py`       the rules on numbers: how many examples must stand behind one, and which small counts stay.
 4. `past.py`        what has left before, so that it cannot be subtracted from what leaves now.
-5. `rounding.py`    coarser numbers, where the policy wants them; `budget.py`, what differential privacy may cost.
+5. `rounding.py`    coarser numbers, where the policy wants them; `noise.py`, numbers with noise, where the run does;
+                    `budget.py`, what differential privacy has cost so far and may still cost.
 6. `adapter.py`     the rules on trained weights, where the policy lets them leave at all.
 7. `review.py`      goes through the reply slot by slot and makes the `Release`; the coordinator's side is there too.
 8. `sealed.py`      what a Release is, and the exact bytes that leave.
@@ -25,6 +26,10 @@ every number is a whole number within the bounds that its metric states. Trained
 
 When anything goes wrong in here, the reply is all zeros and the code INTERNAL. No message, name or trace of an
 exception leaves; the site's own log gets the place in the code and not the message, which could quote an example.
+
+Differential privacy. A run may ask for noise on every sum, or for training that shows no single example, and a policy
+may demand it (`noise: required`, `training: private`). The unit is one example. Epsilon covers the numbers, or the
+weights; not the codes (that a number is held back, and why), costs in coarse steps, or time.
 
 What is not promised. Sums over at least `min_examples` examples do leave, exact. Sets of the same size that differ in
 single examples are not told apart, so what an exchanged example did to a sum can be seen; the time that a reply takes

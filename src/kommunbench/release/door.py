@@ -8,6 +8,7 @@ from typing import Any
 from kommunbench.core.model import Adapter
 from kommunbench.core.spec import Answer, Code, Request
 from kommunbench.release.approval import Approvals
+from kommunbench.release.budget import noised_tallies
 from kommunbench.release.ledger import Ledger
 from kommunbench.release.past import MINUTE_MS, Past
 from kommunbench.release.policy import ReleasePolicy
@@ -35,7 +36,7 @@ def let_out(
             approved = decided is not None and decided.decision == "approved"
             if decided is not None and approved:
                 release = readmit(policy, request, approvals.bytes_of(decided), received_adapter, past)
-                if release.adapter and (code := private_code(policy, request, answer, past)) is not Code.OK:
+                if (code := _budget_code(policy, request, release, answer, past)) is not Code.OK:
                     release = refuse(code, request)
             else:
                 release = review(policy, request, answer, received_adapter, past)
@@ -43,7 +44,7 @@ def let_out(
                 if decided is None:
                     approvals.hold(release, request, policy, answer.registrations)
                 release = _without(policy, request, answer, past, denied=decided is not None)
-            dp = _spent(release, answer, past)
+            dp = _spent(request, release, answer, past)
             if approved and decided is not None:
                 known = replace(answer, registrations=decided.data)
                 return ledger.enter(release, request, policy, decided.by, known, dp)
@@ -53,10 +54,21 @@ def let_out(
         return refuse(Code.INTERNAL, request)
 
 
-def _spent(release: Release, answer: Answer, past: Past) -> dict[str, Any]:
+def _budget_code(policy: ReleasePolicy, request: Request, release: Release, answer: Answer, past: Past) -> Code:
+    """OK where the budget has room for a release that was approved earlier."""
+    more = noised_tallies(request, release.codes)
+    with_tallies = replace(past, spent=past.spent.with_tallies(more))
+    if release.adapter:
+        return private_code(policy, request, answer, with_tallies)
+    return with_tallies.spent.code(policy, request.spec.dp) if more else Code.OK
+
+
+def _spent(request: Request, release: Release, answer: Answer, past: Past) -> dict[str, Any]:
     """What the ledger says of the epsilon of the run, with what `release` adds to it."""
     steps = answer.private_steps if release.adapter else None
-    return (past.spent.with_training(steps) if steps else past.spent).line(steps)
+    more = noised_tallies(request, release.codes)
+    total = past.spent.with_tallies(more)
+    return (total.with_training(steps) if steps else total).line(request.spec.dp, steps, more)
 
 
 def _awaits(policy: ReleasePolicy, release: Release) -> bool:

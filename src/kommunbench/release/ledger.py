@@ -142,7 +142,7 @@ def describe(
         "others": asked - len(approved["tasks"]) - len(approved["models"]),
         "code": release.code.name,
         "released": codes.pop(Code.OK.name, 0),
-        "sets": _sets(release, request),
+        "sets": {} if spec.dp.noisy else _sets(release, request),
         "withheld": dict(codes),
         "adapter": release.adapter_code.name if request.train else "",
         "payload": release.digest,

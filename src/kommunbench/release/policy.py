@@ -84,6 +84,7 @@ class ReleasePolicy(BaseModel):
         365, ge=0, description="what is kept of a run goes after so many days, the ledger excepted; 0: never by itself"
     )
 
+    noise: Literal["optional", "required"] = Field("optional", description="may exact sums leave, or noised ones alone")
     epsilon_a_run: Real = Field(
         8.0, ge=0, description="most epsilon that one run's noised releases may cost an example"
     )
@@ -141,6 +142,7 @@ class ReleasePolicy(BaseModel):
             runs_a_year=_lower_limit(self.runs_a_year, other.runs_a_year),
             max_minutes=_lower_limit(self.max_minutes, other.max_minutes),
             retention_days=_lower_limit(self.retention_days, other.retention_days),
+            noise=max(self.noise, other.noise, key=("optional", "required").index),
             epsilon_a_run=min(self.epsilon_a_run, other.epsilon_a_run),
             epsilon_a_year=min(self.epsilon_a_year, other.epsilon_a_year),
             delta_a_year=min(self.delta_a_year, other.delta_a_year),
@@ -200,6 +202,10 @@ class ReleasePolicy(BaseModel):
 
     def slot_code(self, spec: RunSpec, slot: Slot) -> Code:
         """OK where the slot's cells are approved and its metric is allowed for their tasks."""
+        if self.noise == "required" and not spec.dp.noisy:
+            return Code.NOISE_REQUIRED
+        if spec.dp.noisy and (spec.privacy != "plain" or any(prompt.shots for prompt in spec.prompts)):
+            return Code.BAD_REQUEST  # masked sums have no line of epsilon; a worked example is in every answer
         metric = slot.key[1] if slot.metric is not None else slot.key[-2]
         for cell in (part for part in slot.key if isinstance(part, Cell)):
             code = self.cell_code(spec, cell)

@@ -22,8 +22,10 @@ from kommunbench.core.errors import Fault, FederationError
 from kommunbench.core.model import Adapter
 from kommunbench.core.spec import Answer, Code, Cost, Request, Slot
 from kommunbench.release.adapter import longest_update, memory_code, update_code
+from kommunbench.release.budget import noised_tallies
 from kommunbench.release.cells import Row, is_row, row_code, within_bounds
 from kommunbench.release.ledger import Ledger
+from kommunbench.release.noise import noise_code, noised, plausible
 from kommunbench.release.past import Past
 from kommunbench.release.policy import ReleasePolicy
 from kommunbench.release.rounding import rounded_count, rounded_row
@@ -98,14 +100,14 @@ def _review(
         return refuse(Code.BAD_REQUEST)
     if len({slot.key for slot in slots}) != len(slots):
         return refuse(Code.BAD_REQUEST, request)
-    codes: list[Code] = []
+    found = [answer.values.get(slot.key) for slot in slots]
+    asked = zip(slots, found, strict=True)
+    codes = [_first_no(_slot_verdicts(policy, request, answer, slot, value, past)) for slot, value in asked]
+    codes, past = _within_budget(policy, request, codes, past)
     values: list[int] = []
-    for slot in slots:
-        value = answer.values.get(slot.key)
-        code = _first_no(_slot_verdicts(policy, request, answer, slot, value, past))
-        codes.append(code)
+    for slot, code, value in zip(slots, codes, found, strict=True):
         fit = code is Code.OK and value is not None
-        values.extend(rounded_row(slot, value or (), policy.rounding) if fit else (0,) * slot.width)
+        values.extend(_leaving(policy, request, slot, value or ()) if fit else (0,) * slot.width)
     adapter = answer.adapter
     adapter_code = _first_no(_adapter_verdicts(policy, request, answer, past, received_adapter))
     adapter = adapter if adapter_code is Code.OK else None
@@ -149,6 +151,7 @@ def _slot_verdicts(
 ) -> Iterator[Code]:
     """Every rule on one slot, in order; a later one may rely on the earlier ones having said OK."""
     yield policy.slot_code(request.spec, slot)
+    yield noise_code(request.spec.dp, slot) if request.spec.dp.noisy else Code.OK
     yield _stated(answer.codes.get(slot.key, Code.OK))
     if value is None:
         yield Code.NOT_AVAILABLE
@@ -156,6 +159,22 @@ def _slot_verdicts(
     n = rounded_count(value[0], policy.rounding)  # type: ignore[index]
     yield Code.OK if n else Code.TOO_FEW_EXAMPLES
     yield past.code(policy, slot, n)
+
+
+def _within_budget(policy: ReleasePolicy, request: Request, codes: list[Code], past: Past) -> tuple[list[Code], Past]:
+    """The codes, with BUDGET_SPENT for every noised tally where they cost too much; the past, with those that leave."""
+    more = noised_tallies(request, codes)
+    after = replace(past, spent=past.spent.with_tallies(more))
+    code = after.spent.code(policy, request.spec.dp) if more else Code.OK
+    return (codes, after) if code is Code.OK else ([code if each is Code.OK else each for each in codes], past)
+
+
+def _leaving(policy: ReleasePolicy, request: Request, slot: Slot, row: Row) -> Row:
+    """The row as it leaves: with noise where the run asks for it, and coarser where the policy wants that."""
+    dp = request.spec.dp
+    if dp.noisy and slot.metric is not None:
+        return tuple(rounded_count(entry, policy.rounding) for entry in noised(dp, slot.metric, row))
+    return rounded_row(slot, row, policy.rounding)
 
 
 def _adapter_verdicts(
@@ -243,12 +262,20 @@ def unpack(request: Request, values: Int64s, codes: Int64s, cost: Int64s) -> lis
     for slot, code in zip(slots, stated, strict=True):
         row = tuple(rows[start : start + slot.width])
         start += slot.width
-        if code is Code.OK and not (is_row(row, slot.width) and row[0] > 0 and within_bounds(slot, row)):
+        if code is Code.OK and not (is_row(row, slot.width) and _possible(request, slot, row)):
             raise _malformed("a number is outside what its metric states")
         if code is not Code.OK and any(row):
             raise _malformed("a slot that is withheld has numbers")
         result.append((slot.key, code, row))
     return result
+
+
+def _possible(request: Request, slot: Slot, row: Row) -> bool:
+    """Whether the row could be a sum of at least one example, noised where the run asks for it."""
+    dp = request.spec.dp
+    if dp.noisy:
+        return slot.metric is not None and plausible(dp, slot.metric, row)
+    return row[0] > 0 and within_bounds(slot, row)
 
 
 def unpack_cost(cost: Int64s) -> Cost:

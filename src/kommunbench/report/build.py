@@ -36,8 +36,8 @@ def build_report(folder: RunFolder) -> Report:
     tasks = _task_rows(info)
     primaries = {task.name: task.primary for task in tasks}
     gathered = gather(info.roster, received)
-    test, validation = rows(gathered, info.roster, primaries)
-    pairs = pair_rows(gathered, info.roster, info.pairs, primaries)
+    test, validation = rows(gathered, info.roster, primaries, info.spec.dp)
+    pairs = pair_rows(gathered, info.roster, info.pairs, primaries, info.spec.dp)
     return Report(
         run=info.spec.run,
         kommunbench=info.spec.kommunbench,

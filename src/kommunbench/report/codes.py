@@ -117,6 +117,11 @@ _CODES: dict[Code, tuple[Outcome, str, str]] = {
         "lämnar bara ut detta med differentiell integritet",
         "releases this only with differential privacy",
     ),
+    Code.NO_BOUNDS: (
+        Outcome.REFUSED,
+        "kan inte lämnas ut med brus, eftersom gränser saknas",
+        "cannot be released with noise, since it has no bounds",
+    ),
     Code.INTERNAL: (
         Outcome.FAILED,
         "något gick fel; organisationens logg säger vad",

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from kommunbench.core.dp import DpSettings
 from kommunbench.core.metric import Measure, Metric, Tally
 from kommunbench.core.registry import find
 from kommunbench.core.spec import Cell
 from kommunbench.report.codes import Outcome
 from kommunbench.report.influence import influence
+from kommunbench.report.noisy import feasible, noise_deviation, noisy_spread
 from kommunbench.report.pool import Gathered, Parts, Pooled, groups, pool
 from kommunbench.report.record import RosterSite
 from kommunbench.report.rows import Row
 from kommunbench.report.statistics import MIN_SITES, Heterogeneity, Moments, Spread, across_sites, stratified, wilson
 
 TOO_FEW_SITES = f"fewer than {MIN_SITES} sites"
+EXACT = DpSettings()
+NOISE = "noise was added, and at a site it is as large as what it was added to"
 NO_SUMS = "no closing sums from every site in the value"
 ONE_EXAMPLE = "a site in the value has a single example"
 
 
-def rows(gathered: Gathered, roster: Sequence[RosterSite], primaries: Mapping[str, str]) -> tuple[list[Row], list[Row]]:
+def rows(
+    gathered: Gathered, roster: Sequence[RosterSite], primaries: Mapping[str, str], dp: DpSettings = EXACT
+) -> tuple[list[Row], list[Row]]:
     """Every row of the run: those of test splits, and those of other splits.
 
     Args:
         primaries: the primary measure by task.
+        dp: what noise the tallies have.
     """
     test: list[Row] = []
     other: list[Row] = []
@@ -34,7 +41,7 @@ def rows(gathered: Gathered, roster: Sequence[RosterSite], primaries: Mapping[st
             group: pool(metric, parts, [key for key in parts if belongs(*key)]) for group, belongs in inside.items()
         }
         for measure in metric.measures:
-            estimate = Estimate(metric, measure, parts, gathered.singles.get((cell, name, measure.name), {}))
+            estimate = Estimate(metric, measure, parts, gathered.singles.get((cell, name, measure.name), {}), dp)
             primary = primaries.get(cell.task) == measure.name
             for group, pooled in pools.items():
                 row = _row(cell, group, estimate, pooled, primary)
@@ -45,13 +52,24 @@ def rows(gathered: Gathered, roster: Sequence[RosterSite], primaries: Mapping[st
 class Estimate:
     """One measure of one system, with what sites said of its spread."""
 
-    def __init__(self, metric: Metric, measure: Measure, parts: Parts, sums: Parts) -> None:
-        self.metric, self.measure, self.parts, self.sums = metric, measure, parts, sums
+    def __init__(self, metric: Metric, measure: Measure, parts: Parts, sums: Parts, dp: DpSettings = EXACT) -> None:
+        self.metric, self.measure, self.parts, self.sums, self.dp = metric, measure, parts, sums, dp
         self._centres: dict[str, Tally] = {}
 
     def value(self, total: Tally) -> float | None:
         """The measure's value of a sum; None where it is undefined."""
-        return self.metric.value(total, self.measure)
+        return self.metric.value(feasible(self.metric, total) if self.dp.noisy else total, self.measure)
+
+    def noisy_spread(self, total: Tally, tallies: int) -> Spread | str:
+        """Standard error at a sum of so many noised tallies, or why there is none."""
+        return noisy_spread(self.dp, self.metric, self.measure, feasible(self.metric, total), tallies)
+
+    def noise(self, pooled: Pooled) -> float | None:
+        """Standard deviation that noise gives the value; None where none was added or there is no value."""
+        if not self.dp.noisy or self.value(pooled.total) is None:
+            return None
+        total, tallies = feasible(self.metric, pooled.total), sum(map(len, pooled.strata.values()))
+        return noise_deviation(self.dp, self.metric, self.measure, total, tallies)
 
     def steepness(self, origin: str, group: Tally) -> float:
         """How many times steeper the measure is at a group's sum than at the total its scores were linearised at.
@@ -86,6 +104,9 @@ class Estimate:
         value = self.value(pooled.total)
         if value is None:
             return "no value"
+        if self.dp.noisy:
+            noisy = self.noisy_spread(pooled.total, sum(map(len, pooled.strata.values())))
+            return noisy if isinstance(noisy, str) else self._clip(*noisy.interval(value))
         if self.measure.proportion:
             return wilson(*(part / pooled.repeats for part in self._count(pooled.total)))
         moments = self.moments((key for keys in pooled.strata.values() for key in keys), pooled.total)
@@ -103,7 +124,7 @@ class Estimate:
                 continue
             variance = self._site_variance(pooled.strata[site], total)
             if variance is None:
-                return NO_SUMS
+                return NOISE if self.dp.noisy else NO_SUMS
             values.append(value)
             variances.append(variance)
         found = across_sites(values, variances)
@@ -112,6 +133,9 @@ class Estimate:
         return found.clipped() if self.measure.unit == "share" else found
 
     def _site_variance(self, keys: Sequence[tuple[str, str]], total: Tally) -> float | None:
+        if self.dp.noisy:
+            found = self.noisy_spread(total, len(keys))
+            return None if isinstance(found, str) else found.error**2
         if self.measure.proportion:
             count, n = self._count(total)
             share = (count + 0.5) / (n + 1)  # a site with none or all right is not certain to stay so
@@ -168,8 +192,8 @@ def _row(cell: Cell, group: str, estimate: Estimate, pooled: Pooled, primary: bo
         high_new_site=spread.high if spread else None,
         low_one_new_site=spread.one_low if spread else None,
         high_one_new_site=spread.one_high if spread else None,
-        n=total[0],
-        unscored=total[1],
+        n=max(total[0], 0),
+        unscored=max(total[1], 0),
         suppressed=pooled.absent.get(Outcome.SUPPRESSED, 0),
         sites=len(pooled.by_site),
         refused=pooled.absent.get(Outcome.REFUSED, 0),
@@ -184,7 +208,8 @@ def _row(cell: Cell, group: str, estimate: Estimate, pooled: Pooled, primary: bo
         value_without=moved.without if moved else None,
         i2=spread.i2 if spread else None,
         tau2=spread.tau2 if spread else None,
-        interval=None if low is None else "wilson" if measure.proportion else "delta",
+        interval=None if low is None else "noisy" if estimate.dp.noisy else "wilson" if measure.proportion else "delta",
+        noise=estimate.noise(pooled),
         interval_new_site="hksj" if spread else None,
         reason=_reason(value, pooled),
         interval_reason=interval if isinstance(interval, str) else None,
@@ -205,6 +230,6 @@ def _reason(value: float | None, pooled: Pooled) -> str | None:
     if not pooled.by_site:
         why = ", ".join(f"{count} {outcome}" for outcome, count in sorted(pooled.absent.items()))
         return f"no site released it: {why}" if why else "no site was asked"
-    if not pooled.total[0]:
+    if pooled.total[0] <= 0:
         return "no example could be scored: a reference or a fact is lacking"
     return "undefined: what it divides by does not occur"

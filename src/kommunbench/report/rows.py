@@ -83,8 +83,9 @@ class Row(RowKey):
     value_without: float | None = Field(None, description="the value without that site")
     i2: float | None = Field(description="share of the spread between sites that is not chance, 0..1")
     tau2: float | None = Field(description="variance between sites, in the unit's square")
-    interval: Literal["wilson", "delta"] | None = Field(description="how low and high were made")
+    interval: Literal["wilson", "delta", "noisy"] | None = Field(description="how low and high were made")
     interval_new_site: Literal["hksj"] | None
+    noise: float | None = Field(None, description="standard deviation that added noise gives the value; null: none")
     reason: str | None = Field(description="why value is null")
     interval_reason: str | None = Field(description="why low and high are null")
     new_site_reason: str | None = Field(description="why low_new_site and high_new_site are null")
@@ -160,6 +161,8 @@ class DpRow(_Frozen):
     noise_multiplier: float | None = Field(description="where the run gave it; else each site worked out its own")
     clip_norm: float | None = Field(description="of one example's gradient")
     delta: float
+    tallies: Literal["exact", "gaussian", "laplace"] = "exact"
+    tally_epsilon: float | None = Field(None, description="of all noised tallies of the run on one task, at a site")
 
 
 class CostRow(_Frozen):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from kommunbench.core.dp import DpSettings
 from kommunbench.core.metric import Metric, Tally, add
 from kommunbench.core.registry import find
 from kommunbench.core.spec import Cell, Pair
 from kommunbench.report.codes import Outcome
-from kommunbench.report.estimate import Estimate
+from kommunbench.report.estimate import EXACT, Estimate
 from kommunbench.report.influence import Influence, less, most_influential
 from kommunbench.report.pool import Gathered, Inside, Part, Parts, groups
 from kommunbench.report.record import RosterSite
@@ -17,6 +18,7 @@ from kommunbench.report.rows import PairRow, RowKey
 from kommunbench.report.statistics import Heterogeneity, Moments, Spread, across_sites, holm, independent, stratified
 
 SIGNIFICANT = 0.05
+NOISE_HIDES = "noise was added, and what it leaves has no interval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,11 @@ class _Effect:
 
 
 def pair_rows(
-    gathered: Gathered, roster: Sequence[RosterSite], declared: Iterable[Pair], primaries: Mapping[str, str]
+    gathered: Gathered,
+    roster: Sequence[RosterSite],
+    declared: Iterable[Pair],
+    primaries: Mapping[str, str],
+    dp: DpSettings = EXACT,
 ) -> list[PairRow]:
     """A row for every declared pair and group of sites.
 
@@ -43,7 +49,7 @@ def pair_rows(
     for pair in dict.fromkeys((*bare, *gathered.pairs)):
         local = "local" in (pair.left.stage, pair.right.stage)
         primary = primaries.get(pair.left.task) == pair.measure
-        comparison = Comparison(gathered, pair)
+        comparison = Comparison(gathered, pair, dp)
         for group, belongs in groups(roster, local).items():
             found.append(_pair_row(pair, group, primary, comparison.effect(belongs)))
     return _adjusted(found)
@@ -52,16 +58,17 @@ def pair_rows(
 class Comparison:
     """One pair over groups of sites."""
 
-    def __init__(self, gathered: Gathered, pair: Pair) -> None:
+    def __init__(self, gathered: Gathered, pair: Pair, dp: DpSettings = EXACT) -> None:
         metric: Metric = find("metrics", pair.metric)
         measure = metric.measure(pair.measure)
-        self.metric, self.sums = metric, gathered.pairs.get(pair, {})
+        self.metric, self.sums, self.dp = metric, gathered.pairs.get(pair, {}), dp
         self.left, self.right = (
             Estimate(
                 metric,
                 measure,
                 gathered.tallies.get((cell, pair.metric), {}),
                 gathered.singles.get((cell, pair.metric, pair.measure), {}),
+                dp,
             )
             for cell in (pair.left, pair.right)
         )
@@ -81,6 +88,8 @@ class Comparison:
             strata = [key for key in strata if key[0]]  # an adapter of one site against one of all: by its origin
         if not strata:
             return "no site released both systems"
+        if self.dp.noisy:
+            return self._over(strata, paired=False)
         paired = [key for key in strata if _released(self.sums, key)]
         single = [key for key in strata if _released(self.left.sums, key) and _released(self.right.sums, key)]
         if not paired and not single:
@@ -94,10 +103,12 @@ class Comparison:
         if difference is None:
             return "undefined for one of the systems"
         spread = self._spread(strata, paired, left, right)
+        if spread is None and self.dp.noisy:
+            return NOISE_HIDES
         if spread is None:
             return "a site that released both systems has a single example"
         sites = list(dict.fromkeys(site for _, site in strata))
-        n = self._pairs(strata) if paired else min(left[0], right[0])
+        n = self._pairs(strata) if paired else max(min(left[0], right[0]), 0)
         across, moved = self._across(strata, sites, paired), self._influence(strata, sites, difference, (left, right))
         return _Effect(difference, spread, n, paired, len(sites), across, moved)
 
@@ -114,6 +125,10 @@ class Comparison:
 
     def _spread(self, strata: list[tuple[str, str]], paired: bool, left: Tally, right: Tally) -> Spread | None:
         """By the pair's sums, in the steepness of the steeper side; or from both systems' own sums (Welch)."""
+        if self.dp.noisy:
+            noisy = [side.noisy_spread(total, len(strata)) for side, total in ((self.left, left), (self.right, right))]
+            found = [each for each in noisy if not isinstance(each, str)]
+            return independent(*found) if len(found) == len(noisy) else None
         if not paired:
             sides = [
                 stratified(side.moments([_own_key(side.sums, key) for key in strata], total) or [])
