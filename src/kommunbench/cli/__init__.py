@@ -15,6 +15,8 @@ COMMANDS = {
     "run": ("kommunbench.cli.run:run", "Evaluate models at every site, fine-tune one together, compare. The main job."),
     "runs": ("kommunbench.cli.runs:app", "Runs that exist: list them, watch one, stop one, go on with one."),
     "report": ("kommunbench.cli.report:report", "Print a run's report again."),
+    "verify": ("kommunbench.cli.verify:verify", "Was anything of a run changed, taken away or moved? Works offline."),
+    "evidence": ("kommunbench.cli.evidence:evidence", "A bundle in Swedish for a data-protection officer, as PDF."),
     "compare": ("kommunbench.cli.report:compare", "Put runs side by side."),
     "dashboard": ("kommunbench.cli.dashboard:app", "Open MLflow on the results."),
     "tasks": ("kommunbench.cli.tasks:app", "What is asked, and how an answer is measured."),

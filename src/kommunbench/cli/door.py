@@ -103,7 +103,8 @@ def show_ledger(
         return
     table = Table("no", "time", "run", "what", "released", "withheld", "bytes", "by")
     for entry in entries:
-        what = str(entry.get("decision") or f"{entry.get('action')} {entry.get('round')}")
+        done = f"purged {entry['purged']} files" if "purged" in entry else ""
+        what = str(entry.get("decision") or done or f"{entry.get('action')} {entry.get('round')}")
         withheld = ", ".join(f"{count} {code}" for code, count in entry.get("withheld", {}).items())
         cells = (entry["number"], entry["time"][:16].replace("T", " "), entry.get("run", ""), what,
                  entry.get("released", ""), withheld, entry.get("bytes", ""), entry.get("by", ""))  # fmt: skip

@@ -16,6 +16,8 @@ from rich.table import Table
 
 from kommunbench.cli.doctor import add_doctor
 from kommunbench.cli.door import add_door
+from kommunbench.cli.evidence import site_evidence
+from kommunbench.cli.kept import add_kept
 from kommunbench.cli.node import add_node
 from kommunbench.cli.review import add_review
 from kommunbench.cli.site_import import add_import
@@ -40,6 +42,8 @@ add_doctor(app)
 add_import(app)
 add_installs(app)
 add_door(app)
+add_kept(app)
+app.command("evidence")(site_evidence)
 add_review(app)
 
 

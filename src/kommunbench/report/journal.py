@@ -1,6 +1,6 @@
 """What a run's folder was when it was written: a chained line for each file, with the site's receipt where it has one.
 
-    receipts/answers.jsonl   {"file", "digest" (SHA-256; empty: removed), "receipt" (hexadecimal, or empty)}, chained
+    receipts/answers.jsonl   {"file", "digest" (SHA-256; empty: removed), "signed" (a receipt, or empty)}, chained
 
 It is the same kind of chain as a site's ledger (`release/ledger.py`). Whoever can write the whole folder can make it
 anew; what nobody but a site can make anew is its receipts. `report/verify.py` reads both.
@@ -42,11 +42,11 @@ class Journal:
         """Write a line about `file` (its path in the run's folder) as it is on disk now. Raises OSError."""
         path = self.run / file
         found = digest_bytes(path.read_bytes()) if path.is_file() else ""
-        Ledger(self.path).append({"file": file, "digest": found, "receipt": receipt.hex()})
+        Ledger(self.path).append({"file": file, "digest": found, "signed": receipt.hex()})
 
     def __iter__(self) -> Iterator[Noted]:
         for entry in Ledger(self.path).entries():
-            receipt = bytes.fromhex(entry["receipt"])
+            receipt = bytes.fromhex(entry["signed"])
             yield Noted(entry["file"], entry["digest"], Receipt.read(receipt) if receipt else None)
 
     def keys(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ def markdown(report: Report, language: Language = "en") -> str:
     parts = [f"# {say(language, 'Rapport', 'Report')}: {report.run}"]
     if report.note:
         parts.append(f"> **{pick(language, report.note)}**")
-    parts += [_section(section) for section in sections(report, language)]
+    parts += [section_text(section) for section in sections(report, language)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -44,7 +44,8 @@ def site_page(report: Report, site: str, language: Language = "en") -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _section(section: Section) -> str:
+def section_text(section: Section) -> str:
+    """One section as Markdown."""
     parts = [f"## {section.title}", *section.text]
     if section.points:
         parts.append("\n".join(f"- {point}" for point in section.points))

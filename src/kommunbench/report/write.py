@@ -24,15 +24,22 @@ def write_report(folder: RunFolder) -> Report:
         ConfigError: a metric of the run is no longer registered.
     """
     report = build_report(folder)
-    folder.write("report.json", report_json(report))
-    folder.write("report.md", markdown(report, "en"))
-    folder.write("report.sv.md", markdown(report, "sv"))
-    folder.write("card.md", card(report))
-    drawn = figures(report)
-    for name, svg in drawn.items():
-        folder.write(f"figures/{name}", svg)
-    folder.write("report.html", page(report, drawn))
+    for name, text in outputs(report).items():
+        folder.write(name, text)
     return report
+
+
+def outputs(report: Report) -> dict[str, str]:
+    """Everything that is written of a report, by its path in the run's folder: the same report, the same text."""
+    drawn = figures(report)
+    return {
+        "report.json": report_json(report),
+        "report.md": markdown(report, "en"),
+        "report.sv.md": markdown(report, "sv"),
+        "card.md": card(report),
+        **{f"figures/{name}": svg for name, svg in drawn.items()},
+        "report.html": page(report, drawn),
+    }
 
 
 def read_report(path: Path) -> Report:

@@ -48,6 +48,7 @@ from kommunbench.site.close import close
 from kommunbench.site.data import SiteData
 from kommunbench.site.evaluate import Evaluated, choose_shots, evaluate, render
 from kommunbench.site.keep import KeptTallies
+from kommunbench.site.kept import Place, keep_no_longer
 from kommunbench.site.log import log_failure
 from kommunbench.site.memory import canaries_for, log_memory
 from kommunbench.site.ratings import answer_ratings
@@ -71,6 +72,7 @@ def answer_request(settings: SiteSettings, request: Request, adapters: Mapping[s
         log.error("%s", error)
         return refuse(error.code, request, ledger)
     work = Work(settings, policy, request, adapters)
+    keep_no_longer(Place(settings.home, settings.ledger_path), policy.retention_days)
     code = admit(work.policy, request, ledger)
     if code is not Code.OK:
         return refuse(code, request, ledger)

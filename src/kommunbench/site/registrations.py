@@ -1,9 +1,9 @@
 """Which data set a number was made of: its registration, and what became of it since.
 
 A registration is a digest over a task's name and every example, keyed by the site's own key: whoever has a guess at a
-short text cannot try it against the digest, as they could with a plain hash. The same rows are the same registration;
-one row changed, added or withdrawn makes a new one. The record of each, one JSON file in the site's folder, has counts
-and a keyed mark for each example, and no text.
+short text cannot try it against the digest, as they could with a plain hash. The same rows are the same registration,
+in any order and whatever their split; one row changed, added or withdrawn makes a new one. The record of each, one
+JSON file in the site's folder, has counts and a keyed mark for each example, and no text.
 
     <home>/registrations/<registration>.json
 """
@@ -69,15 +69,16 @@ class Registrations:
     def of(self, data: TaskData) -> Registration:
         """What `data` would be registered as; nothing is written."""
         about = data.registration()
-        rows = sorted(data.dataset, key=lambda row: str(row["id"]))
+        rows = [{name: row[name] for name in row if name != "split"} for row in data.dataset]
+        marks = sorted(self._keyed([data.task, row])[:MARK_DIGITS] for row in rows)
         return Registration(
-            registration=self._keyed([data.task, about["digest"]]),
+            registration=self._keyed([data.task, marks]),
             task=data.task,
             made=datetime.now(UTC).isoformat(timespec="seconds"),
             rows=about["rows"],
             splits=about["splits"],
             references=about["references"],
-            marks=tuple(self._keyed([data.task, row])[:MARK_DIGITS] for row in rows),
+            marks=tuple(marks),
         )
 
     def all(self) -> list[Registration]:
