@@ -170,3 +170,15 @@ def test_the_command_exits_with_3_and_names_the_place(run):
     assert isinstance(result.exception, DataError)
     assert result.exception.exit_code == 3
     assert "releases/close/ekby.json" in str(result.exception)
+
+
+def test_a_report_says_whose_numbers_are_rounded(run):
+    from kommunbench.report.build import build_report
+    from kommunbench.report.notes import notes
+
+    path = run.path / "releases" / "round-000" / "ekby.json"
+    path.write_text(path.read_text().replace('"rounding":1', '"rounding":5'))
+    report = build_report(run)
+    assert {site.name: site.rounding for site in report.roster} == {"ekby": 5, "åvik": 1}
+    assert any("Avrundade tal" in note and "Ekby kommun (5)" in note for note in notes(report, "sv"))
+    assert any("its numbers are not those that the site signed" in fault for fault in faults(run))

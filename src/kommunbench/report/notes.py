@@ -51,6 +51,14 @@ def notes(report: Report, language: Language) -> Iterator[str]:
     for note in ALWAYS:
         yield pick(language, note)
     yield from dp_notes(report, language)
+    if rounded := [f"{site.title} ({site.rounding})" for site in report.roster if site.rounding > 1]:
+        yield say(
+            language,
+            f"**Avrundade tal**: {', '.join(rounded)} lämnar antal som multiplar av talet inom parentes, och andra "
+            "summor lika grovt. Värden som bygger på dem är inte exakta, och intervallen räknar inte med avrundningen.",
+            f"**Rounded numbers**: {', '.join(rounded)} release counts as multiples of the number in parentheses and "
+            "other sums as coarsely. Values made of them are not exact, and intervals do not allow for the rounding.",
+        )
     if not report.complete:
         yield say(
             language,

@@ -92,6 +92,7 @@ def _site_row(site: RosterSite, replies: dict[str, Received | None]) -> SiteRow:
         examples=sum(reply.cost.examples for reply in given),
         bytes_in=sum(reply.bytes_in for reply in given),
         bytes_out=sum(reply.bytes_out for reply in given),
+        rounding=max((reply.rounding for reply in given), default=1),
         epsilon=max((reply.cost.epsilon_hundredths for reply in given), default=0) / 100 or None,
     )
 

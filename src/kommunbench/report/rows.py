@@ -147,6 +147,7 @@ class SiteRow(_Frozen):
     examples: int
     bytes_in: int
     bytes_out: int
+    rounding: int = Field(1, description="its counts are multiples of this, other sums as coarse; 1: as they are")
     epsilon: float | None = Field(
         None, description="of its private training, by its own accountant, rounded up to hundredths"
     )
