@@ -140,7 +140,11 @@ class TestLink:
     def close(self) -> None:
         """End it."""
         self.process.terminate()
-        self.process.wait(timeout=20)
+        try:
+            self.process.wait(timeout=5)  # it waits for open connections
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.log.close()
 
 

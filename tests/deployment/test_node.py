@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deployment.superlink import TestLink, wait_for
+from deployment.superlink import TestLink, TestRun, wait_for
 from kommunbench.cli.compose import make_spec
 from kommunbench.config import compose_settings
 from kommunbench.core.spec import Code, Request, RunSpec
@@ -25,6 +25,8 @@ from kommunbench.federation.deployment.invitation import read_request
 from kommunbench.federation.plan import base_cells
 from kommunbench.federation.records import read_reply, write_request
 from kommunbench.release import unpack, unpack_status
+from kommunbench.report.codes import sentence
+from kommunbench.site.setup import with_settings
 
 pytestmark = pytest.mark.slow
 KOMMUNBENCH = Path(sys.executable).with_name("kommunbench")
@@ -115,6 +117,42 @@ def test_a_bundle_with_code_is_refused_before_any_of_it_runs(home: Path, link: T
     assert not list(home.rglob("kommunbench"))
 
 
+def test_what_the_site_does_not_allow_comes_back_as_a_code_that_has_words(
+    home: Path, link: TestLink, spec: RunSpec
+) -> None:
+    other_task = spec.tasks[0].model_copy(update={"digest": "0" * 64})
+    changed = spec.model_copy(update={"run": "changed", "tasks": (other_task,)})
+    newer, older = (spec.model_copy(update={"run": name, "kommunbench": name}) for name in ("99.0", "0.0.1"))
+    policy = home / "site.yaml"
+    before = policy.read_text(encoding="utf-8")
+    run = link.run(bundle())
+    try:
+        (node,) = run.nodes(1)
+        told = {asked.run: codes_of(run, node, asked) for asked in (changed, newer, older)}
+        policy.write_text(with_settings(before, {"runs_a_year": "1"}), encoding="utf-8")
+        told["second"] = codes_of(run, node, spec.model_copy(update={"run": "second"}))
+    finally:
+        policy.write_text(before, encoding="utf-8")
+        run.close()
+    assert told == {
+        "changed": {Code.OK, Code.TASK_NOT_APPROVED},  # the reply itself is well; each of its numbers is refused
+        "99.0": {Code.VERSION_MISMATCH},
+        "0.0.1": {Code.VERSION_MISMATCH},
+        "second": {Code.OVER_LIMIT},
+    }
+    assert all(sentence(code).sv for codes in told.values() for code in codes)
+
+
+def codes_of(run: TestRun, node: int, spec: RunSpec) -> set[Code]:
+    """Every code in the reply to a request for the base models' numbers."""
+    request = Request(spec=spec, cells=base_cells(spec))
+    message = run.ask(node, write_request(request, {}))
+    assert message is not None
+    reply = read_reply(message)
+    slots = unpack(request, reply.values, reply.codes, reply.cost)
+    return {unpack_status(reply.status)[0], *(code for _, code, _ in slots)}
+
+
 def test_a_worker_that_is_killed_comes_back(home: Path) -> None:
     state = json.loads((home / "run" / "node.json").read_bytes())
     worker = psutil.Process(state["children"]["worker"])
@@ -141,14 +179,14 @@ def site_json(command: str, home: Path) -> str:
 
 def hostile_bundle(mark: Path) -> bytes:
     """A bundle that shadows kommunbench: importing anything of it leaves a mark."""
-    evil, bundle = f"open({str(mark)!r}, 'w').close()\n", io.BytesIO()
+    evil, hostile = f"open({str(mark)!r}, 'w').close()\n", io.BytesIO()
     ours = zipfile.ZipFile(io.BytesIO(bundle()))
-    with zipfile.ZipFile(bundle, "w") as archive:
+    with zipfile.ZipFile(hostile, "w") as archive:
         for name in ours.namelist():
             archive.writestr(name, ours.read(name))
         for name in ("__init__.py", "federation/__init__.py", "federation/client_app.py"):
             archive.writestr(f"kommunbench/{name}", evil)
-    return bundle.getvalue()
+    return hostile.getvalue()
 
 
 class Watch:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, unique
 from functools import cached_property
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -212,6 +212,7 @@ class Slot:
         return tuple(index for index, part in enumerate(self.metric.fields, start=2) if part.support)
 
 
+@unique
 class Code(IntEnum):
     """What a site says of a slot or of a whole reply, instead of words. Stable: new codes are only added."""
 
@@ -243,7 +244,7 @@ class Code(IntEnum):
     """A key or a signature is not that of a site which this one knows, or this one knows none."""
     SUM_CLOSED = 35
     """A masked sum of this is closed, or over other sites: another one less it would show single sites."""
-    FOREIGN_BUNDLE = 34
+    FOREIGN_BUNDLE = 36
     """The Flower app bundle that came with the message is not kommunbench's own; nothing of it was unpacked."""
     BAD_UPDATE = 40
     """The site's own adapter update is not finite, or not of the shape that was sent."""
