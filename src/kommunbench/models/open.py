@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,12 @@ def open_model(card: ModelCard, **machine: Any) -> Model:
     """
     model: Model = find("models", card.family)(card, **machine)
     return model
+
+
+def warm_up() -> None:
+    """Import the libraries that models are opened with, so that no message to a site waits for it."""
+    for library in ("torch", "transformers", "peft"):
+        import_module(library)
 
 
 def load_card(name: str, folders: tuple[Path, ...] | None = None) -> ModelCard:

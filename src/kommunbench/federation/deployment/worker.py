@@ -30,6 +30,7 @@ from kommunbench.core.errors import FederationError
 from kommunbench.core.spec import Code, Request
 from kommunbench.federation.deployment.bundle import bundle_digest
 from kommunbench.federation.records import read_request, write_release
+from kommunbench.models.open import warm_up
 from kommunbench.release import Ledger, refuse
 from kommunbench.site.home import SiteHome
 from kommunbench.site.log import log_failure, logging_to
@@ -129,8 +130,8 @@ def main() -> None:
     home, name = SiteHome(Path(sys.argv[1])), sys.argv[2]
     alone = give_up_network()
     settings = home.site_settings(name)
-    for module in ("federation.client_app", "models.huggingface"):  # torch and transformers: no message waits for them
-        importlib.import_module(f"kommunbench.{module}")
+    importlib.import_module("kommunbench.federation.client_app")
+    warm_up()
     with logging_to(settings.home):
         log.info("worker %s: %s", os.getpid(), "no network" if alone else "THIS SYSTEM LETS IT KEEP THE NETWORK")
     (home.running / "worker.network").write_text("none" if alone else "open", encoding="ascii")
