@@ -92,3 +92,20 @@ def test_a_restored_strategy_goes_on_as_if_it_had_never_stopped(name: str) -> No
 def test_an_unknown_option_is_named_with_the_nearest_one() -> None:
     with pytest.raises(ConfigError, match=r"fedavgm has no option 'server_momentm'.*server_momentum"):
         Aggregator(StrategySettings(name="fedavgm", options={"server_momentm": 0.5}), OneNode())
+
+
+@pytest.mark.parametrize("name", sorted(FLOWER))
+def test_the_order_of_an_adapters_arrays_changes_nothing(name: str) -> None:
+    """A file and a message may hold them in another order; Flower's FedAvgM pairs them by place."""
+    rng = np.random.default_rng(1)
+    shapes = {"b.lora_A": (2, 3), "a.lora_B": (4, 2), "c.lora_A": (2, 3)}
+    adapters = [{key: rng.normal(size=shape).astype(np.float32) for key, shape in shapes.items()} for _ in range(6)]
+    turned = [dict(reversed(adapter.items())) for adapter in adapters]
+    settings = StrategySettings(name=name)  # type: ignore[arg-type]
+    ends = []
+    for start, others in ((adapters[0], adapters[1:]), (adapters[0], turned[1:]), (turned[0], adapters[1:])):
+        aggregator = Aggregator(settings, OneNode())
+        first = aggregator.aggregate(1, start, [Update(other, 10) for other in others])
+        second = aggregator.aggregate(2, dict(reversed(first.items())), [Update(other, 10) for other in others])
+        ends.append({key: second[key].tobytes() for key in shapes})
+    assert ends[0] == ends[1] == ends[2]

@@ -78,10 +78,11 @@ class Aggregator:
 
     def aggregate(self, round_number: int, start: Adapter, updates: Sequence[Update]) -> Adapter:
         """The next adapter from `start`, the adapter that was sent, and the updates in the roster's order."""
-        record = to_arrays(start)
+        record = to_arrays(_ordered(start))
         self._strategy.configure_train(round_number, record, ConfigRecord(), self._grid)
         replies = [
-            training_reply(update.adapter, update.examples, node) for node, update in enumerate(updates, start=1)
+            training_reply(_ordered(update.adapter), update.examples, node)
+            for node, update in enumerate(updates, start=1)
         ]
         arrays, _ = self._strategy.aggregate_train(round_number, replies)
         if arrays is None:
@@ -108,4 +109,9 @@ class Aggregator:
             ordered = [parts[key] for key in sorted(parts)] if head == "momentum_vector" else parts
             setattr(self._strategy, head, ordered)
         if isinstance(self._strategy, flower.FedAvgM):
-            self._strategy.current_arrays = to_arrays(start)
+            self._strategy.current_arrays = to_arrays(_ordered(start))
+
+
+def _ordered(adapter: Adapter) -> Adapter:
+    """By name: FedAvgM pairs arrays by their place, and a file or a message may have them in another order."""
+    return {name: adapter[name] for name in sorted(adapter)}
