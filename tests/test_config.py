@@ -17,6 +17,7 @@ from kommunbench.federation.strategies import check_options
 SEVERAL = {"models", "prompt", "scorecard", "tasks"}
 """Groups of which a run takes several options."""
 NEEDED = {
+    "engine=deployment": ["federation=deployed"],
     "federation=folder": ["federation.path=/srv/text"],
     "tracking=server": ["tracking.uri=http://localhost:5000"],
     **{f"models=[{name}]": ["strategy=none"] for name in ("constant", "copy", "lead", "retrieval", "shape")},
