@@ -20,7 +20,7 @@ NEEDED = {
     "engine=deployment": ["federation=deployed"],
     "federation=folder": ["federation.path=/srv/text"],
     "tracking=server": ["tracking.uri=http://localhost:5000"],
-    **{f"models=[{name}]": ["strategy=none"] for name in ("constant", "copy", "lead", "retrieval", "shape")},
+    **{f"models=[{name}]": ["strategy=none"] for name in ("abstain", "constant", "copy", "lead", "retrieval", "shape")},
 }
 """What else has to be said where an option has a value to fill in, or a default that does not go with it."""
 OPTIONS = [
@@ -57,7 +57,7 @@ def test_the_defaults_are_the_main_job() -> None:
     settings = compose_settings([])
     assert list(settings.tasks) == ["summarization", "guideline_qa", "lattlast"]
     assert list(settings.models) == ["nano", "lead", "copy", "retrieval"]
-    assert (settings.federation.name, settings.strategy.name, settings.engine.name) == ("pilot", "fedavg", "local")
+    assert (settings.federation.name, settings.strategy.name, settings.engine.name) == ("pilot", "fedavgm", "local")
     assert settings.folder.parent == Path("results")
     assert settings.tasks["lattlast"] == load_task("lattlast")
 

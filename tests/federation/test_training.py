@@ -17,7 +17,14 @@ from kommunbench.models.open import load_card, model_folder
 from kommunbench.report.build import build_report
 from kommunbench.report.record import RunFolder
 
-SHORT = ("models=[nano]", "tasks=[lattlast]", "tasks.lattlast.max_new_tokens=8", "train.max_steps=2", "rounds=2")
+SHORT = (
+    "models=[nano]",
+    "tasks=[lattlast]",
+    "tasks.lattlast.max_new_tokens=8",
+    "train.max_steps=2",
+    "rounds=2",
+    "evaluate_every=1",
+)
 
 
 @pytest.fixture
