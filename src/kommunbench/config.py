@@ -129,6 +129,8 @@ class Settings(_Frozen):
     evaluate_every: int = Field(ge=1)
     max_examples: int = Field(ge=0)
     batch_size: int = Field(ge=1)
+    reuse: bool = True
+    earlier: tuple[str, ...] = Field((), description="runs to compare with: names in `results`, or folders")
     train: TrainSettings
     quorum: int = Field(ge=1)
     join_s: float = Field(ge=0)

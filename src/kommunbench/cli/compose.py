@@ -22,13 +22,16 @@ from kommunbench.core.task import load_task, task_names
 from kommunbench.federation.deployment.folder import CoordinatorFolder
 from kommunbench.federation.deployment.roster import Roster
 from kommunbench.federation.engines import open_engine
-from kommunbench.federation.plan import Plan, pairs_to_compare, tally_shares
+from kommunbench.federation.plan import Plan, pairs_to_compare, pairs_with_earlier, tally_shares
 from kommunbench.federation.strategies import check_options
 from kommunbench.models.open import card_digest
-from kommunbench.report.record import RosterSite, RunInfo
+from kommunbench.report.record import EarlierRun, RosterSite, RunFolder, RunInfo
 from kommunbench.site.settings import SiteSettings
 from kommunbench.tracking.settings import TrackingSettings
 from kommunbench.tracking.shared_server import credentials
+
+KEPT = ".kept"
+"""Below the results folder: what simulated sites keep from run to run, as real ones do in their own folders."""
 
 
 def make_plan(settings: Settings) -> Plan:
@@ -51,6 +54,7 @@ def make_plan(settings: Settings) -> Plan:
         origins = len(roster) + len(_central(settings))
         shares = tally_shares(spec, settings.evaluate_every, origins)
         spec = spec.model_copy(update={"dp": settings.dp.model_copy(update={"tally_shares": shares})})
+    earlier = [RunFolder(folder).info().spec for folder in earlier_folders(settings)]
     info = RunInfo(
         spec=spec,
         federation=federation_name(settings),
@@ -59,7 +63,11 @@ def make_plan(settings: Settings) -> Plan:
         roster=roster,
         engine=settings.engine.name,
         strategy=settings.strategy.name,
-        pairs=pairs_to_compare(spec, settings.tasks, [site.name for site in roster if site.trains]),
+        pairs=(
+            *pairs_to_compare(spec, settings.tasks, [site.name for site in roster if site.trains]),
+            *pairs_with_earlier(spec, settings.tasks, earlier),
+        ),
+        earlier=tuple(EarlierRun(name=before.run, spec=before.digest) for before in earlier),
         tasks=tuple(settings.tasks.values()),
         scorecards=tuple(settings.scorecard.values()),
         started_at=datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -79,6 +87,11 @@ def make_plan(settings: Settings) -> Plan:
         grace_s=settings.grace_s,
         evaluate_every=settings.evaluate_every,
     )
+
+
+def earlier_folders(settings: Settings) -> list[Path]:
+    """Folders of the runs to compare with: each a name below `results`, or a folder of its own."""
+    return [settings.results / name if (settings.results / name).is_dir() else Path(name) for name in settings.earlier]
 
 
 def check_stops(settings: Settings) -> None:
@@ -133,6 +146,7 @@ def make_spec(settings: Settings) -> RunSpec:
         stages=settings.stages,
         batch_size=settings.batch_size,
         dp=settings.dp,
+        reuse=settings.reuse,
     )
 
 
@@ -219,6 +233,7 @@ def make_sites(settings: Settings) -> list[SiteSettings]:
             name=site.name,
             home=home,
             ledger=run / "ledger" / site.name / "ledger.jsonl",
+            evaluations=settings.results.resolve() / KEPT / site.name,
             conf=(*overlay("conf"), *map(Path.resolve, settings.config_dirs)),  # in the order in which Hydra looks
             tasks=(*(path.resolve() / "tasks" for path in settings.config_dirs), *overlay("tasks")),
             threads=settings.engine.threads,

@@ -41,7 +41,8 @@ def run(words: tuple[str, ...]) -> None:
     from kommunbench.config import run_hydra
 
     def job(settings: Settings, resolved: str) -> None:
-        from kommunbench.cli.compose import make_plan
+        from kommunbench.cli.compose import earlier_folders, make_plan
+        from kommunbench.report.earlier import carry_over
         from kommunbench.report.record import RunFolder
 
         folder = RunFolder(settings.folder)
@@ -53,6 +54,7 @@ def run(words: tuple[str, ...]) -> None:
             preview(settings, plan)
             return
         folder.write_info(plan.info)
+        carry_over(folder, plan.info, earlier_folders(settings))
         folder.write("plan.json", plan.model_dump_json(indent=1))
         folder.write("config.yaml", resolved)
         if settings.detach:

@@ -96,6 +96,8 @@ class RunSpec(_Frozen):
     stages: tuple[Stage, ...] = ("base", "federated")
     replicates: int = Field(1, ge=1, le=20, description="train so many times, with seeds seed, seed + 1, ...")
     batch_size: int = Field(32, ge=1)
+    reuse: bool = True
+    """Take over what a site evaluated before, where nothing that decides an answer or its score has changed."""
     privacy: Literal["plain", "secagg"] = "plain"
     """`secagg`: every reply is a step of a masked sum, and the coordinator sees sums over sites alone."""
     min_sites: int = Field(1, ge=1, description="with secagg: fewest sites behind any number of the sum")
@@ -123,10 +125,12 @@ class Cell(NamedTuple):
     seed: int = 0
     origin: str = ""
     """For stages `local` and `central`: where the adapter was trained."""
+    run: str = ""
+    """For a system of an earlier run: the digest of that run's specification; empty for the run at hand."""
 
 
 class Pair(NamedTuple):
-    """Two systems to compare on one measure, example by example."""
+    """Two systems to compare on one measure, example by example. The right one may be of an earlier run."""
 
     left: Cell
     right: Cell
@@ -283,6 +287,8 @@ class Cost:
     train_tokens: int = 0
     epsilon_hundredths: int = 0
     """Epsilon of all the run's private training at the site so far, in hundredths, rounded up; 0: none was private."""
+    reused: int = 0
+    """Examples whose tallies were kept from before: not evaluated again, and in none of the figures above."""
 
 
 @dataclass(frozen=True, slots=True)

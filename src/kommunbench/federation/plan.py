@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kommunbench.core.errors import ConfigError, Fault
 from kommunbench.core.model import ModelCard, StrategySettings, UpdateBounds
 from kommunbench.core.registry import find
 from kommunbench.core.spec import CENTRAL, Cell, Pair, RunSpec, Stage
@@ -110,6 +111,36 @@ def alone_cells(spec: RunSpec, seed: int, origins: Iterable[str]) -> tuple[Cell,
         for origin in origins
         for cell in federated_cells(spec, spec.rounds, seed)
     )
+
+
+def ends(spec: RunSpec) -> tuple[Cell, ...]:
+    """What a run ends with: the model that it trained, or else its models as they are."""
+    return federated_cells(spec, spec.rounds, spec.seed) if spec.train else base_cells(spec)
+
+
+def pairs_with_earlier(spec: RunSpec, tasks: dict[str, Task], earlier: Iterable[RunSpec]) -> tuple[Pair, ...]:
+    """What this run ends with against what each earlier run ended with, on each task's primary measure.
+
+    Only tasks that are the same to the digest, and models that this run has too: a site's policy is asked about both.
+
+    Raises:
+        ConfigError: nothing of an earlier run can be compared with.
+    """
+    digests = {task.name: task.digest for task in spec.tasks}
+    models = {model.name for model in spec.models}
+    found, faults = [], []
+    for before in earlier:
+        same = {task.name for task in before.tasks if digests.get(task.name) == task.digest}
+        then = [cell._replace(run=before.digest) for cell in ends(before) if cell.task in same and cell.model in models]
+        exact = {before.privacy, spec.privacy} == {"plain"} and not (before.dp.noisy or spec.dp.noisy)
+        if not then or not exact:
+            do = "choose a run with a task in this version and a model of this run, exact and privacy=plain both"
+            faults.append(Fault(f"{before.run} has nothing to compare with", "earlier", do))
+        for old in then:
+            metric, measure = tasks[old.task].primary_measure()
+            found += [Pair(new, old, metric.name, measure.name) for new in ends(spec) if new.task == old.task]
+    ConfigError.raise_if(faults)
+    return tuple(found)
 
 
 def pairs_to_compare(spec: RunSpec, tasks: dict[str, Task], trains: Sequence[str] = ()) -> tuple[Pair, ...]:

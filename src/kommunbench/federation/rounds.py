@@ -296,11 +296,11 @@ class Rounds:
 
 
 def pooled(folder: RunFolder) -> Mapping[tuple[Cell, str], Tally]:
-    """Sum over sites of every released tally of the run, by cell and metric."""
+    """Sum over sites of every released tally of the run, and of those that it carries over, by cell and metric."""
     totals: dict[tuple[Cell, str], Tally] = {}
     for received in folder.received():
         for key, code, values in received.slots:
-            if not received.moment.startswith(BESIDES) and code is Code.OK:
+            if len(key) == 2 and not received.moment.startswith(BESIDES) and code is Code.OK:
                 name = (cell_of(key), str(key[1]))
                 totals[name] = add(totals[name], values) if name in totals else values
     return totals

@@ -43,6 +43,7 @@ COST_UNIT = Cost(
     train_steps=10,
     train_tokens=1000,
     epsilon_hundredths=1,
+    reused=10,
 )
 """Costs leave rounded to the nearest multiple of these (half to even)."""
 COST_MOST = 10**12
@@ -233,8 +234,8 @@ def _rounded(cost: Cost, hidden: bool, rounding: int = 1) -> Cost:
     ):
         return Cost()
     if hidden:
-        cost = replace(cost, examples=0, prompt_tokens=0, new_tokens=0)
-    unit = replace(COST_UNIT, examples=max(COST_UNIT.examples, rounding),
+        cost = replace(cost, examples=0, prompt_tokens=0, new_tokens=0, reused=0)
+    unit = replace(COST_UNIT, examples=max(COST_UNIT.examples, rounding), reused=max(COST_UNIT.reused, rounding),
                    train_examples=max(COST_UNIT.train_examples, rounding))  # fmt: skip
     pairs = zip(astuple(cost), astuple(unit), strict=True)
     return Cost(*(round(amount / unit) * unit for amount, unit in pairs))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from kommunbench.core.task import Bilingual, load_task
 from kommunbench.report.dp import dp_row
+from kommunbench.report.earlier import BEFORE
 from kommunbench.report.estimate import rows
 from kommunbench.report.leaderboard import leaderboards
 from kommunbench.report.pareto import moment_rows
@@ -32,12 +33,17 @@ def build_report(folder: RunFolder) -> Report:
         ConfigError: a metric of the run is no longer registered.
     """
     info = folder.info()
-    received = list(folder.received())
+    answers = list(folder.received())
+    received = [reply for reply in answers if not reply.moment.startswith(BEFORE)]
     tasks = _task_rows(info)
     primaries = {task.name: task.primary for task in tasks}
-    gathered = gather(info.roster, received)
-    test, validation = rows(gathered, info.roster, primaries, info.spec.dp)
-    pairs = pair_rows(gathered, info.roster, info.pairs, primaries, info.spec.dp)
+    gathered = gather(info.roster, answers)
+    own, declared = gathered.own(), [pair for pair in info.pairs if not pair.right.run]
+    test, validation = rows(own, info.roster, primaries, info.spec.dp)
+    pairs = pair_rows(own, info.roster, declared, primaries, info.spec.dp)
+    names = {before.spec: before.name for before in info.earlier}
+    with_earlier = [pair for pair in info.pairs if pair.right.run]
+    earlier = pair_rows(gathered.with_earlier(), info.roster, with_earlier, primaries, earlier=names)
     return Report(
         run=info.spec.run,
         kommunbench=info.spec.kommunbench,
@@ -59,6 +65,7 @@ def build_report(folder: RunFolder) -> Report:
         scorecards=scorecards(info.scorecards, tasks, test),
         rows=tuple(test),
         pairs=tuple(pairs),
+        earlier=tuple(earlier),
         validation=tuple(validation),
         roster=site_rows(info.roster, received),
         cost=cost_row(received),

@@ -39,6 +39,20 @@ class Gathered:
     singles: dict[tuple[Cell, str, str], Parts] = field(default_factory=dict)
     pairs: dict[Pair, Parts] = field(default_factory=dict)
 
+    def own(self) -> Gathered:
+        """What is of this run alone, without the systems of earlier runs."""
+        return Gathered(
+            {key: parts for key, parts in self.tallies.items() if not key[0].run},
+            {key: parts for key, parts in self.singles.items() if not key[0].run},
+            {pair: parts for pair, parts in self.pairs.items() if not pair.right.run},
+        )
+
+    def with_earlier(self) -> Gathered:
+        """All systems, and the pairs with earlier runs alone."""
+        return Gathered(
+            self.tallies, self.singles, {pair: parts for pair, parts in self.pairs.items() if pair.right.run}
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Pooled:

@@ -45,6 +45,13 @@ class RosterSite(_Frozen):
     """The public key that the site is registered with, 64 hexadecimal digits; empty: its first receipt's key counts."""
 
 
+class EarlierRun(_Frozen):
+    """A run that this one is compared with: its name, and the digest of its specification."""
+
+    name: str
+    spec: str
+
+
 class RunInfo(_Frozen):
     """Everything about a run that is known before the first message."""
 
@@ -59,6 +66,8 @@ class RunInfo(_Frozen):
     engine: str
     strategy: str
     pairs: tuple[Pair, ...] = ()
+    earlier: tuple[EarlierRun, ...] = ()
+    """Runs that some of `pairs` name; what they need of them is carried over to releases/before-<number>/."""
     tasks: tuple[Task, ...] = ()
     """The tasks as they were run, so that a report needs no task's file; empty in a folder that is older than this."""
     scorecards: tuple[Scorecard, ...] = ()

@@ -96,6 +96,7 @@ class PairRow(_Frozen):
 
     left: RowKey
     right: RowKey
+    right_run: str | None = Field(None, description="the earlier run that `right` is a system of; null: of this run")
     difference: float | None = Field(description="value of left less value of right")
     low: float | None
     high: float | None
@@ -179,6 +180,7 @@ class CostRow(_Frozen):
     train_examples: int
     train_steps: int
     train_tokens: int
+    reused: int = Field(0, description="examples whose tallies were kept from before: not in the figures above")
     bytes_in: int = Field(description="requests, as encoded")
     bytes_out: int = Field(description="replies, as encoded")
 
@@ -283,6 +285,7 @@ class Report(_Frozen):
     scorecards: tuple[ScorecardRow, ...] = ()
     rows: tuple[Row, ...]
     pairs: tuple[PairRow, ...]
+    earlier: tuple[PairRow, ...] = Field((), description="systems of this run against those of earlier runs")
     validation: tuple[Row, ...] = Field(description="the same for validation splits: for choosing, never for claims")
     roster: tuple[SiteRow, ...]
     cost: CostRow

@@ -127,6 +127,12 @@ def _sections(report: Report, language: Language) -> Iterator[Section]:
             say(language, "Andra jämförelser", "Other comparisons"),
             tables=(pair_table(others, report, language, caption),),
         )
+    if report.earlier:
+        caption = say(language, "Denna körning (A) mot tidigare körningar (B)", "This run (A) against earlier runs (B)")
+        yield Section(
+            say(language, "Mot tidigare körningar", "Against earlier runs"),
+            tables=(pair_table([pair for pair in report.earlier if _shown(pair)], report, language, caption),),
+        )
     if any(pair.difference is not None for pair in (*gains, *others)):
         yield Section(
             say(language, "Hur långt det räcker", "How far it carries"),

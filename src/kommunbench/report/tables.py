@@ -134,7 +134,7 @@ def pair_table(pairs: Sequence[PairRow], report: Report, language: Language, cap
             pick(language, task_of(report, pair.left.task).title),
             f"{pair.left.metric} {arrow(pair.direction)}".strip(),
             system(pair.left, report, language),
-            system(pair.right, report, language),
+            system(pair.right, report, language) + (f" ({pair.right_run})" if pair.right_run else ""),
             number(pair.difference, pair.unit, language, sign=True),
             interval(pair.low, pair.high, pair.unit, language, sign=True),
             interval(pair.low_new_site, pair.high_new_site, pair.unit, language, sign=True),
@@ -268,6 +268,10 @@ def cost_table(report: Report, language: Language) -> Table:
     lines = [
         (say(language, "Svar från organisationer", "Replies from sites"), count(cost.replies, language)),
         (say(language, "Bedömda svar från modeller", "Model answers scored"), count(cost.examples, language)),
+        (
+            say(language, "Övertagna från förr, räknas inte nedan", "Taken over from before, in no figure below"),
+            count(cost.reused, language),
+        ),
         (say(language, "Tokens lästa", "Tokens read"), count(cost.prompt_tokens, language)),
         (say(language, "Tokens skrivna", "Tokens written"), count(cost.new_tokens, language)),
         (say(language, "Träningssteg", "Training steps"), count(cost.train_steps, language)),

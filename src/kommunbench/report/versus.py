@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from kommunbench.core.dp import DpSettings
 from kommunbench.core.metric import Metric, Tally, add
@@ -38,11 +39,15 @@ def pair_rows(
     declared: Iterable[Pair],
     primaries: Mapping[str, str],
     dp: DpSettings = EXACT,
+    earlier: Mapping[str, str] = MappingProxyType({}),
 ) -> list[PairRow]:
     """A row for every declared pair and group of sites.
 
     Holm's p is over a family: the declared pairs of one group of sites and one seed, those on primary measures apart
     from the rest, so that what a run sets out to show is not drowned by what it looks at besides.
+
+    Args:
+        earlier: names of earlier runs by the digest of their specification.
     """
     found: list[PairRow] = []
     bare = (pair._replace(left=_bare(pair.left), right=_bare(pair.right)) for pair in declared)
@@ -51,7 +56,8 @@ def pair_rows(
         primary = primaries.get(pair.left.task) == pair.measure
         comparison = Comparison(gathered, pair, dp)
         for group, belongs in groups(roster, local).items():
-            found.append(_pair_row(pair, group, primary, comparison.effect(belongs)))
+            row = _pair_row(pair, group, primary, comparison.effect(belongs))
+            found.append(row.model_copy(update={"right_run": earlier.get(pair.right.run)}))
     return _adjusted(found)
 
 

@@ -47,12 +47,14 @@ from kommunbench.site.answers import KeptAnswers
 from kommunbench.site.close import close
 from kommunbench.site.data import SiteData
 from kommunbench.site.evaluate import Evaluated, choose_shots, evaluate, render
+from kommunbench.site.evaluations import KeptEvaluations
 from kommunbench.site.keep import KeptTallies
 from kommunbench.site.kept import Place, keep_no_longer
 from kommunbench.site.log import log_failure
 from kommunbench.site.memory import canaries_for, log_memory
 from kommunbench.site.ratings import answer_ratings
 from kommunbench.site.registrations import Registrations, noted_for
+from kommunbench.site.reuse import adapter_digest, evaluation_digest
 from kommunbench.site.settings import SiteSettings
 from kommunbench.site.sources import open_source
 
@@ -96,6 +98,7 @@ class Work:
         digests = {name: digest for name, card in self.cards.items() if (digest := _digest_or_none(card))}
         self.policy = policy.with_installed(self.tasks.values(), digests)
         self.kept = KeptTallies(settings.home / "tallies" / self.spec.run)
+        self.evaluations = KeptEvaluations(settings.evaluations_path, policy.retention_days)
         self.cost = Cost()
         self.answer = Answer(values={}, codes={})
         self.left_ms: int | None = None
@@ -105,8 +108,9 @@ class Work:
 
     def done(self) -> tuple[ReleasePolicy, Request, Answer]:
         """Do it, and give what the door reviews."""
+        self.evaluations.forget_old()
         if self.request.action == "close":
-            answer = close(self.request, self.kept)
+            answer = close(self.request, self.kept, self.evaluations)
             answer.registrations = self.noted
             return self.policy, self.request, answer
         if self.request.action == "ratings":
@@ -138,7 +142,7 @@ class Work:
         return found
 
     def evaluate(self, cell: Cell) -> Evaluated | Code:
-        """Evaluate one cell and keep its tallies, or say why not."""
+        """Evaluate one cell and keep its tallies, or take over those of the very same; or say why not."""
         code = self.policy.cell_code(self.spec, cell)
         if code is Code.OK and self.spent:
             code = Code.OVER_LIMIT
@@ -152,22 +156,50 @@ class Work:
                 return Code.NO_DATA
             shots = choose_shots(self.data.split(task, "train"), prompt.shots, self.spec.seed)
             decoding = Decoding(max_new_tokens=ref.max_new_tokens, stop=task.stop, batch_size=self.spec.batch_size)
-            model = self.model(cell)
-            result = evaluate(task, prompt, examples, shots, model, decoding)
+            key = self.key(cell, prompt, decoding)
+            result = self.evaluations.find(key, task.metrics) if self.reuses else None
+            if result is None:
+                result = evaluate(task, prompt, examples, shots, self.model(cell), decoding)
+                self.evaluations.save(key, result)
+                self.add_cost(result)
+            else:
+                self.cost = replace(self.cost, reused=self.cost.reused + len(examples))
+            self.evaluations.note(self.spec.digest, cell, key, self.data.digest(task))
         except Exception as error:  # one model that fails on one task leaves the others their numbers
             log_failure(f"{cell.model} on {cell.task}", error)
             return _code_of(error)
         self.kept.save(cell, result)
         if self.policy.answers == "keep":
             KeptAnswers(self.settings.home).save(self.spec.run, cell, examples, result.answers)
+        return result
+
+    @property
+    def reuses(self) -> bool:
+        """Whether an evaluation may be taken over: not where the site wants to keep the answers themselves."""
+        return self.spec.reuse and self.policy.answers != "keep"
+
+    def key(self, cell: Cell, prompt: PromptRef, decoding: Decoding) -> str:
+        """What the cell's evaluation is kept under."""
+        task = self.tasks[cell.task]
+        model = next(model for model in self.spec.models if model.name == cell.model)
+        return evaluation_digest(
+            (self.data.digest(task), self.policy.examples(self.spec.task(cell.task))),
+            task,
+            model.digest,
+            (prompt, self.spec.seed),
+            decoding,
+            adapter_digest(self.adapter(cell), self.spec.train),
+        )
+
+    def add_cost(self, result: Evaluated) -> None:
+        """Add what an evaluation took."""
         self.cost = replace(
             self.cost,
             evaluate_ms=self.cost.evaluate_ms + result.milliseconds,
-            examples=self.cost.examples + len(examples),
+            examples=self.cost.examples + len(result.ids),
             prompt_tokens=self.cost.prompt_tokens + result.prompt_tokens,
             new_tokens=self.cost.new_tokens + result.new_tokens,
         )
-        return result
 
     def train(self) -> None:
         """Train from the adapter that came along, on the train split of every task of the run."""
@@ -268,13 +300,19 @@ class Work:
 
     def model(self, cell: Cell) -> Model:
         """The cell's model: as its base, or with the adapter that came along for it."""
-        model = _model(self.cards[cell.model], self.settings.threads)
-        adapter = None if cell.stage == "base" else self.adapters.get(cell.origin)
-        if cell.stage != "base" and adapter is None:
-            raise ModelError(f"no adapter came along for {cell.model}, stage {cell.stage}")
+        model, adapter = _model(self.cards[cell.model], self.settings.threads), self.adapter(cell)
         if isinstance(model, Trainable) and self.spec.train is not None:
             model.load_adapter(adapter, self.spec.train)
         return model
+
+    def adapter(self, cell: Cell) -> Adapter | None:
+        """The adapter that came along for the cell; None for a base. Raises ModelError where one is lacking."""
+        if cell.stage == "base":
+            return None
+        adapter = self.adapters.get(cell.origin)
+        if adapter is None:
+            raise ModelError(f"no adapter came along for {cell.model}, stage {cell.stage}")
+        return adapter
 
     def _task(self, name: str) -> Task | None:
         try:

@@ -11,21 +11,48 @@ Matrices and bootstrap replicates would say more and give single examples away; 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from kommunbench.core.metric import INT64_MAX, Measure, Metric, Tally
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Answer, Cell, Code, Request, Total
+from kommunbench.core.spec import Answer, Cell, Code, Pair, Request, Total
+from kommunbench.site.evaluations import Kept, KeptEvaluations
 from kommunbench.site.keep import KeptTallies
 
-Influence = tuple[npt.NDArray[np.str_], npt.NDArray[np.float64]]
 Totals = Mapping[tuple[Cell, str], Tally]
 
 
-def close(request: Request, kept: KeptTallies) -> Answer:
+class Influence(NamedTuple):
+    """Digests and linearised scores of a system's scored examples, and the digest of the data where it is needed."""
+
+    ids: npt.NDArray[np.str_]
+    z: npt.NDArray[np.float64]
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What a site has kept: of the run at hand, and from run to run."""
+
+    run: str
+    kept: KeptTallies
+    evaluations: KeptEvaluations
+
+    def load(self, cell: Cell, metric: Metric, across: bool) -> Kept | None:
+        """Tallies of a cell. `across` runs they come with the digest of the data that they are about."""
+        if across or cell.run:
+            return self.evaluations.load(self.run, cell, metric)
+        found = self.kept.load(cell, metric)
+        return None if found is None else Kept(*found, "")
+
+
+def close(request: Request, kept: KeptTallies, evaluations: KeptEvaluations) -> Answer:
     """Sums for every total and pair of `request` that this site has tallies for; the rest is NOT_AVAILABLE."""
+    shelf = Shelf(request.spec.digest, kept, evaluations)
     totals: Totals = {(total.cell, total.metric): total.total for total in request.totals}
     answer = Answer(values={}, codes={})
     values: dict[tuple[object, ...], Tally] = {}
@@ -33,14 +60,14 @@ def close(request: Request, kept: KeptTallies) -> Answer:
     for total in request.totals:
         metric = find("metrics", total.metric)
         for measure in metric.measures:
-            found = influence(total, metric, measure, kept)
-            sums = None if found is None else closing_sums(found[1], measure)
+            found = influence(total, measure, shelf)
+            sums = None if found is None else closing_sums(found.z, measure)
             _put(values, codes, (total.cell, total.metric, measure.name), sums)
     for pair in request.pairs:
         metric = find("metrics", pair.metric)
         measure = metric.measure(pair.measure)
         sides = [
-            influence(Total(cell=cell, metric=pair.metric, total=totals[cell, pair.metric]), metric, measure, kept)
+            influence(_total(cell, pair, totals), measure, shelf, across=bool(pair.right.run))
             if (cell, pair.metric) in totals
             else None
             for cell in (pair.left, pair.right)
@@ -51,23 +78,27 @@ def close(request: Request, kept: KeptTallies) -> Answer:
     return answer
 
 
-def influence(total: Total, metric: Metric, measure: Measure, kept: KeptTallies) -> Influence | None:
+def influence(total: Total, measure: Measure, shelf: Shelf, across: bool = False) -> Influence | None:
     """Digests and z of the scored examples of a cell, or None where its tallies are not kept."""
-    found = kept.load(total.cell, metric)
+    metric: Metric = find("metrics", total.metric)
+    found = shelf.load(total.cell, metric, across)
     if found is None:
         return None
-    ids, tallies = found
-    scored = tallies[:, 0] == 1
+    scored = found.tallies[:, 0] == 1
     gradient = np.array(metric.gradient(total.total, measure))
-    return ids[scored], total.total[0] * (tallies[scored].astype(np.float64) @ gradient)
+    z = total.total[0] * (found.tallies[scored].astype(np.float64) @ gradient)
+    return Influence(found.ids[scored], z, found.data)
 
 
 def difference(left: Influence | None, right: Influence | None) -> npt.NDArray[np.float64] | None:
-    """z of the left system less that of the right, over the examples scored in both."""
-    if left is None or right is None:
+    """z of the left system less that of the right, over the examples scored in both.
+
+    None where one is not kept, or where the data is no longer the same: an id may mean another text by now.
+    """
+    if left is None or right is None or left.data != right.data:
         return None
-    _, first, second = np.intersect1d(left[0], right[0], assume_unique=True, return_indices=True)
-    return left[1][first] - right[1][second]
+    _, first, second = np.intersect1d(left.ids, right.ids, assume_unique=True, return_indices=True)
+    return left.z[first] - right.z[second]
 
 
 def closing_sums(z: npt.NDArray[np.float64], measure: Measure) -> Tally | None:
@@ -75,6 +106,10 @@ def closing_sums(z: npt.NDArray[np.float64], measure: Measure) -> Tally | None:
     fixed = [round(entry * measure.closing_scale) for entry in z.tolist()]
     sums = (len(fixed), sum(fixed), sum(entry * entry for entry in fixed))
     return None if any(abs(entry) > INT64_MAX for entry in sums) else sums
+
+
+def _total(cell: Cell, pair: Pair, totals: Totals) -> Total:
+    return Total(cell=cell, metric=pair.metric, total=totals[cell, pair.metric])
 
 
 def _put(

@@ -110,6 +110,7 @@ class SiteData:
         self.source = source
         self._tasks: dict[str, TaskData | None] = {}
         self._once: dict[str, str] = {}
+        self._digests: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"SiteData({self.source.site})"
@@ -124,6 +125,13 @@ class SiteData:
                 if data.skipped:
                     log.warning("%s: %d lines left out, %d examples used", task.name, data.skipped, len(data))
         return self._tasks[task.digest]
+
+    def digest(self, task: Task) -> str:
+        """The digest of the task's data as it is; empty where the site has none. It stays at the site."""
+        if task.digest not in self._digests:
+            data = self.read(task)
+            self._digests[task.digest] = "" if data is None else str(data.registration()["digest"])
+        return self._digests[task.digest]
 
     def once(self, task: Task, work: Callable[[TaskData], str]) -> str:
         """What `work` makes of the task's data, worked out the first time; the task must have data."""

@@ -22,6 +22,7 @@ class SiteSettings(BaseModel):
         organisations, recipe: what is made, as JSON, for `source=synthetic`; several make the central node's data.
         ledger: the ledger's file; by default in `home`.
         own_split: rows that do not say their split are split by a key derived from the site's own, not from its name.
+        evaluations: where per-example tallies are kept from run to run; by default in `home`.
         conf, tasks: folders with the site's own model cards and tasks, before the installed ones.
     """
 
@@ -35,6 +36,7 @@ class SiteSettings(BaseModel):
     data_seed: int = 0
     ledger: Path | None = None
     own_split: bool = False
+    evaluations: Path | None = None
     conf: tuple[Path, ...] = ()
     tasks: tuple[Path, ...] = ()
     threads: int = Field(0, ge=0, description="CPU threads for models; 0: all of the process's cores")
@@ -48,6 +50,11 @@ class SiteSettings(BaseModel):
     def ledger_path(self) -> Path:
         """Where a line is written before anything leaves."""
         return self.ledger or self.home / "ledger.jsonl"
+
+    @property
+    def evaluations_path(self) -> Path:
+        """Where per-example tallies are kept, as long as the site's policy says."""
+        return self.evaluations or self.home / "evaluations"
 
     @classmethod
     def from_node_config(cls, node_config: Mapping[str, Any]) -> SiteSettings:
