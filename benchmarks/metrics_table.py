@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from metric_oracles import page  # noqa: E402
+from metric_oracles import page
 
 if __name__ == "__main__":
     path, text = page()

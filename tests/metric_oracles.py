@@ -45,6 +45,12 @@ ORACLES = {
     "long_words": Oracle("a plain count of words and letters", N),
     "meaning": Oracle(HAND, 5, real=False, file="test_facts.py"),
     "ovix": Oracle("the formula (to 1e-9, its fixed point)", N),
+    "rated_agreement": Oracle("the package krippendorff (to 1e-6)", 60, real=False, file="test_rated.py"),
+    "rated_by_metric": Oracle("scipy: pearsonr (to 1e-9)", 60, real=False, file="test_rated.py"),
+    **dict.fromkeys(
+        ("rated_complete", "rated_correct", "rated_plain", "rated_usable"),
+        Oracle(HAND, 3, real=False, file="test_rated.py"),
+    ),
     "repetition": Oracle("a plain count of runs of three", N),
     "rouge": Oracle("rouge-score with a Swedish-safe tokenizer", 3 * N, file="test_rouge.py"),
     "s_passive": Oracle("a plain count of the words found", N),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from kommunbench.core.registry import find
 from kommunbench.core.spec import Cell, Code, Pair
 from kommunbench.report.build import build_report, report_json
 from kommunbench.report.record import Received, RunFolder
+from kommunbench.report.roster import cost_row
 from kommunbench.report.rows import Report, Row
 
 MEAN = Pair(NEW, OLD, "toy_mean", "toy_mean")
@@ -395,3 +397,14 @@ def test_the_closing_sums_of_the_fabricated_run_are_those_of_a_site(toys: None) 
     z = linearised(metric, total, metric.measure("toy_mean"), rows)
     assert z == pytest.approx([-0.35, -0.05, -0.05, 0.45], abs=1e-6)
     assert closing_sums([(one,) for one in z])[0] == 4
+
+
+def test_costs_an_example_are_sums_over_sums_and_energy_is_not_guessed(fabricated: Fabricated) -> None:
+    replies = list(fabricated.folder.received())
+    cost = cost_row(replies)
+    assert cost.examples == sum(reply.cost.examples for reply in replies) > 0
+    assert cost.seconds_an_example == pytest.approx(0.04)  # 40 ms, 90 tokens in and 25 out for each, as fabricated
+    assert (cost.prompt_tokens_an_example, cost.new_tokens_an_example) == (90, 25)
+    assert cost.energy_j is None
+    told = [reply.model_copy(update={"cost": replace(reply.cost, energy_j=300)}) for reply in replies[:2]]
+    assert cost_row(told).energy_j == 600

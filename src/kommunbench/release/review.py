@@ -44,6 +44,7 @@ COST_UNIT = Cost(
     train_tokens=1000,
     epsilon_hundredths=1,
     reused=10,
+    energy_j=100,
 )
 """Costs leave rounded to the nearest multiple of these (half to even)."""
 COST_MOST = 10**12

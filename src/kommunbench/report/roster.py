@@ -49,6 +49,11 @@ def cost_row(received: Sequence[Received]) -> CostRow:
     def total(name: str) -> int:
         return sum(getattr(reply.cost, name) for reply in received)
 
+    examples = total("examples")
+
+    def mean(amount: float) -> float | None:
+        return amount / examples if examples else None
+
     return CostRow(
         replies=len(received),
         seconds=sum(reply.seconds for reply in received),
@@ -56,7 +61,15 @@ def cost_row(received: Sequence[Received]) -> CostRow:
         train_seconds=total("train_ms") / 1000,
         bytes_in=sum(reply.bytes_in for reply in received),
         bytes_out=sum(reply.bytes_out for reply in received),
-        **{name: total(name) for name in Cost.__dataclass_fields__ if name in CostRow.model_fields},
+        energy_j=total("energy_j") or None,
+        seconds_an_example=mean(total("evaluate_ms") / 1000),
+        prompt_tokens_an_example=mean(total("prompt_tokens")),
+        new_tokens_an_example=mean(total("new_tokens")),
+        **{
+            name: total(name)
+            for name in Cost.__dataclass_fields__
+            if name in CostRow.model_fields and name != "energy_j"
+        },
     )
 
 

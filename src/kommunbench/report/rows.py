@@ -181,6 +181,10 @@ class CostRow(_Frozen):
     train_steps: int
     train_tokens: int
     reused: int = Field(0, description="examples whose tallies were kept from before: not in the figures above")
+    energy_j: int | None = Field(None, description="joules of the sites' machines meanwhile; null: no machine tells")
+    seconds_an_example: float | None = Field(None, description="evaluating, over examples")
+    prompt_tokens_an_example: float | None = None
+    new_tokens_an_example: float | None = None
     bytes_in: int = Field(description="requests, as encoded")
     bytes_out: int = Field(description="replies, as encoded")
 

@@ -274,6 +274,20 @@ def cost_table(report: Report, language: Language) -> Table:
         ),
         (say(language, "Tokens lästa", "Tokens read"), count(cost.prompt_tokens, language)),
         (say(language, "Tokens skrivna", "Tokens written"), count(cost.new_tokens, language)),
+        (
+            say(language, "Tokens skrivna per svar", "Tokens written an answer"),
+            number(cost.new_tokens_an_example, "tokens", language),
+        ),
+        (
+            say(language, "Sekunder per svar", "Seconds an answer"),
+            number(cost.seconds_an_example, "seconds", language),
+        ),
+        (
+            say(language, "Energi, kJ (hela maskinernas)", "Energy, kJ (of the whole machines)"),
+            say(language, "uppgift saknas", "not available")
+            if cost.energy_j is None
+            else number(cost.energy_j / 1000, "kJ", language),
+        ),
         (say(language, "Träningssteg", "Training steps"), count(cost.train_steps, language)),
         (say(language, "Sekunder mätning", "Seconds evaluating"), count(round(cost.evaluate_seconds), language)),
         (say(language, "Sekunder träning", "Seconds training"), count(round(cost.train_seconds), language)),

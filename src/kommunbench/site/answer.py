@@ -46,6 +46,7 @@ from kommunbench.release.budget import Spent
 from kommunbench.site.answers import KeptAnswers
 from kommunbench.site.close import close
 from kommunbench.site.data import SiteData
+from kommunbench.site.energy import EnergyMeter
 from kommunbench.site.evaluate import Evaluated, choose_shots, evaluate, render
 from kommunbench.site.evaluations import KeptEvaluations
 from kommunbench.site.keep import KeptTallies
@@ -109,6 +110,7 @@ class Work:
     def done(self) -> tuple[ReleasePolicy, Request, Answer]:
         """Do it, and give what the door reviews."""
         self.evaluations.forget_old()
+        meter = EnergyMeter()
         if self.request.action == "close":
             answer = close(self.request, self.kept, self.evaluations)
             answer.registrations = self.noted
@@ -127,6 +129,7 @@ class Work:
         self.answer.values, self.answer.codes = values, codes
         if self.request.train:
             self.train()
+        self.cost = replace(self.cost, energy_j=meter.joules())
         self.answer.cost, self.answer.registrations = self.cost, self.registrations()
         return self.policy, self.request, self.answer
 

@@ -4,8 +4,8 @@
     <folder>/systems/<digest>    a system of a run, (run, cell), and which evaluation it was, on which data
 
 Two things need them. What was evaluated before is not evaluated again: who asks for it gets the same integers, by the
-same door. And a closing message pairs systems with those of an earlier run, example by example. Both end with the policy's
-days: the files go, a pair is answered by NOT_AVAILABLE, and what is asked for is evaluated anew.
+same door. And a closing message pairs systems with those of an earlier run, example by example. Both end with the days
+of the policy: the files go, a pair is answered by NOT_AVAILABLE, and what is asked for is evaluated anew.
 """
 
 from __future__ import annotations
