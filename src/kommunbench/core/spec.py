@@ -285,12 +285,12 @@ class Cost:
     train_examples: int = 0
     train_steps: int = 0
     train_tokens: int = 0
-    epsilon_hundredths: int = 0
-    """Epsilon of all the run's private training at the site so far, in hundredths, rounded up; 0: none was private."""
     reused: int = 0
     """Examples whose tallies were kept from before: not evaluated again, and in none of the figures above."""
     energy_j: int = 0
     """Joules of the machine while it evaluated and trained; 0 where the machine does not tell."""
+    epsilon_hundredths: int = 0
+    """Epsilon of all the run's private training at the site so far, in hundredths, rounded up; 0: none was private."""
 
 
 @dataclass(frozen=True, slots=True)
