@@ -105,7 +105,7 @@ def test_a_slot_with_a_value_has_at_least_one_example():
 
 
 def test_the_cost_is_read_by_name():
-    assert unpack_cost(np.arange(9)) == Cost(0, 1, 2, 3, 4, 5, 6, 7, 8)
+    assert unpack_cost(np.arange(11)) == Cost(*range(11))
 
 
 def test_the_status_is_two_codes():
