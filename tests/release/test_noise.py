@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from kommunbench.core.dp import DpSettings
 from kommunbench.core.errors import FederationError
 from kommunbench.core.metric import FIXED
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Code, Request
+from kommunbench.core.spec import Code, Cost, Request
 from kommunbench.release import Ledger, let_out, noise, review, unpack
 from kommunbench.release.past import Past
 
@@ -171,7 +172,7 @@ def test_the_coordinator_takes_negative_noise_and_no_nonsense() -> None:
     asked = asked.model_copy(update={"cells": asked.cells[:1]})
     width = sum(slot.width for slot in asked.slots())
     codes = np.zeros(len(asked.slots()), dtype="<i8")
-    cost = np.zeros(9, dtype="<i8")
+    cost = np.zeros(len(fields(Cost)), dtype="<i8")
     unpack(asked, np.full(width, -1, dtype="<i8"), codes, cost)
     with pytest.raises(FederationError):
         unpack(asked, np.full(width, -(10**15) * 9, dtype="<i8"), codes, cost)
