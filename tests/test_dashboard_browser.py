@@ -30,6 +30,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run = fabricate(folder / name, trouble=seed > 0, close=seed < 2, seed=seed)
         write_report(run)
         run.write("figures/made.svg", '<svg xmlns="http://www.w3.org/2000/svg" width="90" height="90"><rect/></svg>')
+        samples = (
+            {"at_ms": 1772440200000 + 5000 * n, "values": {"cpu_utilization_percentage": 90.0 + n}} for n in range(9)
+        )
+        run.write("machine.jsonl", "\n".join(map(json.dumps, samples)))
         if seed < 2:
             run.write("adapter/adapter_config.json", json.dumps({"r": 8, "run": name}))
         log_run(run, TrackingSettings())
@@ -85,6 +89,10 @@ def test_a_person_finds_their_way_from_the_run_list_to_a_comparison(results, add
     browser.click("made.svg")
     browser.see("made.svg")
     browser.picture("figure")
+
+    browser.click("System metrics")
+    browser.see("cpu_utilization_percentage")
+    browser.picture("machine")
 
     browser.click("Overview")
     browser.click("nano plain federated")

@@ -57,7 +57,8 @@ def tapped(folder: Path, name: str, *words: str) -> str:
 def reviewing(work: Path, home: Path) -> Iterator[str]:
     """The page that `kommunbench site review` opens, and Ctrl-C at the end."""
     code = "from kommunbench.cli import main; main()"
-    words = ["site", "review", str(home), "--rater", "kerstin", "--task", TASK, "--count", str(ANSWERS), "--no-open"]
+    words = ["site", "review", "--home", str(home), "--rater", "kerstin", "--task", TASK]
+    words += ["--count", str(ANSWERS), "--no-open"]
     process = subprocess.Popen([sys.executable, "-c", code, *words], cwd=work, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

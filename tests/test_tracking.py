@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fabricate import fabricate
@@ -18,9 +19,10 @@ from kommunbench.core.errors import TrackingError
 from kommunbench.report.record import RunFolder
 from kommunbench.report.rows import Report
 from kommunbench.report.write import write_report
-from kommunbench.tracking import TrackingSettings, find_experiment, log_run
+from kommunbench.tracking import TrackingSettings, find_experiment, log_evidence, log_run
 from kommunbench.tracking.adapter import beats_base
-from kommunbench.tracking.store import ARTIFACTS
+from kommunbench.tracking.artifacts import FOLDERS
+from kommunbench.tracking.machine import log_machine, read_samples, watching_machine
 
 CANARY = "KANARIEFAGEL-7f3a"
 SETTINGS = TrackingSettings()
@@ -162,7 +164,7 @@ def test_the_report_and_the_figures_are_artifacts_and_nothing_else_of_the_folder
     run_id = run.info.run_id
     client = open_client(logged)
     names = {item.path for item in client.list_artifacts(run_id)}
-    assert {"spec.json", "report.json", "figures", "receipts"} <= names <= {*ARTIFACTS, "figures", "receipts"}
+    assert {"spec.json", "report.json", "figures", "receipts"} <= names <= {*FOLDERS[""], "figures", "receipts"}
     assert {item.path for item in client.list_artifacts(run_id, "receipts")} == {"receipts/answers.jsonl"}
     figures = {item.path for item in client.list_artifacts(run_id, "figures")}
     assert "figures/curve.svg" in figures
@@ -172,6 +174,72 @@ def test_the_report_and_the_figures_are_artifacts_and_nothing_else_of_the_folder
     assert len(stored) > 5
     for path in stored:
         assert CANARY.encode() not in path.read_bytes(), path
+
+
+def test_the_evidence_bundle_is_an_artifact_when_there_is_one_and_its_run_was_logged(folder):
+    folder.write("evidence/evidence.sv.md", "# Underlag")
+    folder.write("evidence/draft.md", CANARY)
+    assert not log_evidence(folder, QUICK), "nothing has been logged yet"
+    run_id = log_run(folder, QUICK)
+    client = open_client(folder)
+    assert {item.path for item in client.list_artifacts(run_id, "evidence")} == {"evidence/evidence.sv.md"}
+    folder.write("evidence/evidence.sv.pdf", "%PDF")
+    assert log_evidence(folder, QUICK)
+    assert len(client.list_artifacts(run_id, "evidence")) == 2
+    assert len(runs_of(folder, "run")) == 1
+
+
+def test_the_machine_is_watched_under_mlflows_own_names_and_each_sample_is_logged_once(folder, monkeypatch):
+    monkeypatch.setattr("kommunbench.tracking.machine.INTERVAL_S", 0.05)
+    with watching_machine(folder.path):
+        wait_for(lambda: len(read_samples(folder.path)) >= 3)
+    with (folder.path / "machine.jsonl").open("a") as file:
+        file.write('\n{"at_ms": 1, "values": {"cpu_util')  # as a kill leaves it
+    had = len(read_samples(folder.path))
+    run_id = log_run(folder, QUICK)
+    with watching_machine(folder.path):
+        wait_for(lambda: len(read_samples(folder.path)) > had)
+    samples = read_samples(folder.path)
+    log_run(folder, QUICK)
+    log_run(folder, QUICK)
+    client = open_client(folder)
+    for name in ("system/cpu_utilization_percentage", "system/system_memory_usage_megabytes"):
+        history = client.get_metric_history(run_id, name)
+        assert [point.step for point in history] == list(range(len(samples)))
+        assert [point.timestamp for point in history] == [sample["at_ms"] for sample in samples]
+    used = client.get_run(run_id).data.metrics["system/system_memory_usage_megabytes"]
+    assert 0.2 < used / (psutil.virtual_memory().used / 1e6) < 5
+    assert not [name for run in runs_of(folder, "system") for name in run.data.metrics if name.startswith("system/")]
+
+
+def test_a_machine_is_not_watched_where_nothing_is_logged(folder):
+    with watching_machine(folder.path, enabled=False):
+        pass
+    assert not (folder.path / "machine.jsonl").exists()
+    log_machine(open_client(folder), "none", folder.path)
+
+
+def test_what_is_logged_goes_in_batches(folder, monkeypatch):
+    from mlflow import MlflowClient
+
+    calls = dict.fromkeys(("log_batch", "log_metric", "log_param", "set_tag", "get_metric_history"), 0)
+    for name in calls:
+        original = getattr(MlflowClient, name)
+
+        def counted(self, *words, _name=name, _original=original, **named):
+            calls[_name] += 1
+            return _original(self, *words, **named)
+
+        monkeypatch.setattr(MlflowClient, name, counted)
+    log_run(folder, TrackingSettings(sites=False, register_adapter=False))
+    assert calls == {"log_batch": 6, "log_metric": 0, "log_param": 0, "set_tag": 0, "get_metric_history": 0}
+
+
+def wait_for(seen) -> None:
+    deadline = time.monotonic() + 60
+    while not seen():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_logging_again_changes_nothing(logged):

@@ -85,7 +85,7 @@ def test_its_tasks_are_listed_anywhere(installed: Path, empty: Path) -> None:
 )
 def test_it_runs_in_an_empty_directory(installed: Path, empty: Path, words: tuple[str, ...]) -> None:
     shown = run(installed, empty, "run", "strategy=none", *words, "max_examples=12", "tracking=off", "name=first")
-    assert "results/first/report.md" in shown
+    assert "results/first/report.html" in shown
     report = json.loads((empty / "results/first/report.json").read_text(encoding="utf-8"))
     values = {(row["task"], row["model"]): row["value"] for row in report["rows"] if row["site_group"] == "all"}
     assert None not in values.values()

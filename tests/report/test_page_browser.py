@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from everything import with_everything
 
 from browser import Browser, needs_browser
 from kommunbench.report.figures import figures
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.slow, needs_browser]
 
 @pytest.fixture(scope="module")
 def browser(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    folder = tmp_path_factory.mktemp("page")
+    folder, report = tmp_path_factory.mktemp("page"), with_everything(report)
     (folder / "report.html").write_text(page(report, figures(report)), encoding="utf-8")
     browser = Browser(folder)
     yield browser
@@ -62,14 +63,29 @@ def test_axe_would_have_found_a_violation(browser):
     assert [one["id"] for one in found["violations"]] == ["image-alt"]
 
 
-def test_every_figure_is_followed_by_its_table(browser):
+def test_the_page_has_every_section_in_both_languages(browser):
+    opened(browser)
+    for language in ("sv", "en"):
+        titles = browser.driver.execute_script(
+            "return [...document.querySelectorAll(`section[lang=${arguments[0]}] h2`)].map(one => one.textContent)",
+            language,
+        )
+        wanted = {
+            "sv": ("Ensam, tillsammans", "Nytta mot kostnad", "Ska vi använda", "Vad personalen tyckte"),
+            "en": ("Alone, together", "Quality against cost", "Should we adopt", "What staff said"),
+        }[language]
+        assert [start for start in wanted if not any(title.startswith(start) for title in titles)] == []
+
+
+def test_every_figure_has_its_table_beside_it(browser):
     opened(browser)
     behind = browser.driver.execute_script(
         "return [...document.querySelectorAll('figure')].map(figure => {"
-        " const next = figure.nextElementSibling;"
-        " return next && next.tagName === 'DETAILS' ? next.querySelectorAll('td').length : 0})"
+        " const next = figure.nextElementSibling, last = figure.previousElementSibling;"
+        " const table = next && next.tagName === 'DETAILS' ? next : last.matches('.scroll') ? last : null;"
+        " return table ? table.querySelectorAll('td').length : 0})"
     )
-    assert len(behind) >= 6
+    assert len(behind) == 10
     assert all(cells > 4 for cells in behind)
 
 

@@ -75,7 +75,7 @@ def test_markdown_tells_who_is_missing_and_why(report: Report) -> None:
         r"Stenvikens kommun +\| Sammanfattning, Svar ur riktlinje, Lättläst +\| undanhållet +\| för få exempel", text
     )
     assert re.search(r"Region Östersken +\| Svar ur riktlinje +\| nekat +\| har inte godkänt uppgiften", text)
-    assert re.search(r"Norrhults kommun +\| hela svaret +\| uteblivet +\| svarade inte +\| round-001", text)
+    assert re.search(r"Norrhults kommun +\| hela svaret +\| uteblivet +\| svarade inte +\| omgång 1", text)
     assert "```sh\nkommunbench run\n```" in text
 
 

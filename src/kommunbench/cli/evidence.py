@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+import yaml
 from rich.console import Console
 
 from kommunbench.cli.kept import HERE, Home, LedgerFile, place_of
 from kommunbench.cli.runs import Results, find_run
+from kommunbench.core.errors import TrackingError
 
 if TYPE_CHECKING:
     from kommunbench.report.evidence import Bundle
+    from kommunbench.report.record import RunFolder
 
 evidence = typer.Typer()
 console = Console(soft_wrap=True)
@@ -25,7 +28,8 @@ Out = Annotated[Path | None, typer.Option("--out", help="Folder to write evidenc
 def run_evidence(run: Run, results: Results = Path("results"), out: Out = None) -> None:
     """Write what a run's own records show, as Markdown and PDF, with blanks for what no record can know.
 
-    At a site it is `kommunbench site evidence`, from the site's ledger.
+    It stands among the run's artifacts in the dashboard too. At a site it is `kommunbench site evidence`, from the
+    site's ledger.
 
     Example: kommunbench evidence pilot-20260301-101500
     """
@@ -33,6 +37,8 @@ def run_evidence(run: Run, results: Results = Path("results"), out: Out = None) 
 
     folder = find_run(run, results)
     _write(run_bundle(folder), out or folder.path / "evidence")
+    if out is None:
+        _log(folder)
 
 
 def site_evidence(
@@ -56,6 +62,23 @@ def site_evidence(
         policy = None
     records = SiteRecords(place.ledger, Identity.of(home).public, policy, of_run(place, run))
     _write(site_bundle(run, records), out or home / "evidence" / run)
+
+
+def _log(folder: RunFolder) -> None:
+    """Put the bundle beside the run's report in MLflow, where the run was logged."""
+    from kommunbench.cli.compose import tracking_of
+    from kommunbench.config import read_settings
+    from kommunbench.tracking import log_evidence
+
+    config = folder.path / "config.yaml"
+    if not config.is_file():
+        return
+    settings = read_settings(yaml.safe_load(config.read_text(encoding="utf-8")))
+    try:
+        if settings.tracking.enabled and log_evidence(folder, tracking_of(settings)):
+            console.print("It is among the run's artifacts in the dashboard too.")
+    except TrackingError as error:
+        console.print(f"Dashboard  not logged: {error}", markup=False)
 
 
 def _write(bundle: Bundle, folder: Path) -> None:

@@ -82,7 +82,6 @@ def clock(seconds: float | None) -> str:
 def watching(run: Path, console: Console) -> Iterator[None]:
     """Show a run's progress while the body runs: a bar on a terminal, a line a moment elsewhere."""
     over = threading.Event()
-    thread = threading.Thread(target=watch, args=(run, console, over), daemon=True)
     skip = sum(1 for _ in read_events(run))
     thread = threading.Thread(target=watch, args=(run, console, over, skip), daemon=True)
     thread.start()

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from kommunbench.cli.kept import HERE, Home
 from kommunbench.core.errors import ConfigError, DataError, Fault
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.spec import CRITERIA
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from kommunbench.site.ratings import Rating
 
 console = Console(soft_wrap=True)
-Home = Annotated[Path, typer.Argument(help="The site's own folder, with its site.yaml.")]
 Run = Annotated[str, typer.Option(help="Which run's answers; without it, the latest.")]
 TaskName = Annotated[str, typer.Option("--task", help="Which task; without it, the first that has answers.")]
 
@@ -37,8 +37,8 @@ def add_review(app: typer.Typer) -> None:
 
 
 def review(
-    home: Home,
     rater: Annotated[str, typer.Option(help="Who rates; it stays here. Each rater has a queue of their own.")],
+    home: Home = HERE,
     task: TaskName = "",
     run: Run = "",
     model: Annotated[list[str] | None, typer.Option(help="Only answers of this model; may be given again.")] = None,
@@ -54,7 +54,7 @@ def review(
     The rater sees question and answer, in an order of their own, never which model it was. Needs `answers: keep` in
     site.yaml during the run. Sums leave only when a run asks (`kommunbench runs ratings`) and `ratings: allow` says so.
 
-    Example: kommunbench site review results/pilot-20260301-101500/sites/lovvik --rater anna --task lattlast
+    Example: kommunbench site review --rater anna --task lattlast --home /srv/kommunbench
     """
     from kommunbench.cli.dashboard import free_port, serving, wait_until_ready
     from kommunbench.site.answers import KeptAnswers, choose_run
@@ -84,11 +84,11 @@ def review(
 
 
 def ratings(
-    home: Home, as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False
+    home: Home = HERE, as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False
 ) -> None:
     """Collect what raters have said into HOME/ratings/<task>.jsonl, and show means and agreement. For the site's eyes.
 
-    Example: kommunbench site ratings results/pilot-20260301-101500/sites/lovvik
+    Example: kommunbench site ratings --home /srv/kommunbench
     """
     from kommunbench.site.ratings import read_systems
     from kommunbench.site.review import collect_ratings
@@ -117,7 +117,7 @@ def ratings(
 
 
 def errors(
-    home: Home,
+    home: Home = HERE,
     task: TaskName = "",
     run: Run = "",
     most: Annotated[int, typer.Option(help="At most so many examples in each list.", min=1)] = 10,
@@ -127,7 +127,7 @@ def errors(
 
     Only counts are printed. The page quotes the site's own text: HOME/errors/<run>-<task>.md, for its owner alone.
 
-    Example: kommunbench site errors results/pilot-20260301-101500/sites/lovvik --task lattlast
+    Example: kommunbench site errors --task lattlast --home /srv/kommunbench
     """
     from kommunbench.site.answers import KeptAnswers, choose_run
     from kommunbench.site.errors import find_errors, write_errors
@@ -164,7 +164,7 @@ def _store(home: Path) -> Iterator[Any]:
 def _home(home: Path) -> Path:
     if not (home / "site.yaml").is_file():
         do = "in a simulation it is results/<run>/sites/<site>"
-        raise ConfigError(Fault("not a site's own folder: it has no site.yaml", str(home), do))
+        raise ConfigError(Fault("not a site's own folder: it has no site.yaml", f"--home {home}", do))
     return home
 
 

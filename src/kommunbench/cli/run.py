@@ -103,11 +103,13 @@ def conduct(settings: Settings, plan: Plan) -> None:
     from kommunbench.federation.engines import run_engine
     from kommunbench.federation.progress import Events
     from kommunbench.report.record import RunFolder
+    from kommunbench.tracking.machine import watching_machine
 
     logging.getLogger("flwr").setLevel(logging.ERROR)
     folder = RunFolder(settings.folder)
     started, interrupted, failure = time.monotonic(), False, None
-    with holding(folder.path), Peak() as peak, watching(folder.path, console):
+    machine = watching_machine(folder.path, settings.tracking.enabled)
+    with holding(folder.path), Peak() as peak, machine, watching(folder.path, console):
         try:
             run_engine(settings.engine, plan, [node_config(site) for site in make_sites(settings)])
         except KeyboardInterrupt:
@@ -146,7 +148,7 @@ def show(settings: Settings, folder: RunFolder, status: RunStatus) -> None:
 
     report = write_report(folder)
     print_leaderboard(report, console)
-    console.print(f"\nReport     {folder.path / 'report.md'}", soft_wrap=True)
+    console.print(f"\nReport     {folder.path / 'report.html'} (as text: report.md, report.sv.md)", soft_wrap=True)
     if settings.tracking.enabled:
         try:
             log_run(folder, tracking_of(settings), status)

@@ -125,7 +125,8 @@ def curves(report: Report) -> Figure:
                 _ribbon(axes, rows, colour, MARKS[index % len(MARKS)])
             else:
                 axes.axhline(rows[0].value or 0.0, color=colour, linestyle=(0, (4, 3)), linewidth=1.4)
-            labels.append((rows[-1].value or 0.0, rows[-1].model, colour))
+            name = f"{rows[-1].model} central" if rows[-1].stage == "central" else rows[-1].model
+            labels.append((rows[-1].value or 0.0, name, colour))
         last = max((row.round for rows in trained for row in rows), default=0)
         ticks = range(0, last + 1, max(1, last // 6))
         axes.set_xticks(ticks, ["bas\nbase", *map(str, ticks[1:])])
@@ -283,7 +284,7 @@ def stage_dots(report: Report) -> Figure:
         axes.set_ylabel(primary_label(mine[0].task))
         axes.grid(axis="y")
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=9)
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=9)
     return figure
 
 

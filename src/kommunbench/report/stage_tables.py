@@ -9,9 +9,9 @@ from kommunbench.report.tables import Table, primary_label
 from kommunbench.report.wording import NOTHING, Language, count, interval, number, pick, say
 
 _ON = {
-    "own": ("de egna som tränade", "its own site's data"),
-    "others": ("de andra som tränade", "the other sites' data"),
-    "unseen": ("de som aldrig tränade", "sites that never trained"),
+    "own": ("den egna organisationen", "its own site"),
+    "others": ("de andra som tränade", "the other sites that trained"),
+    "unseen": ("de som aldrig tränade", "the sites that never trained"),
 }
 _SHOWN: tuple[Stage, ...] = ("base", "local", "federated", "central")
 
@@ -34,13 +34,15 @@ def stage_table(report: Report, language: Language) -> Table:
         )
     header = say(
         language,
-        "Uppgift|Mätt på|Som den är|Var och en ensam|Gemensamt|All text på ett ställe|Gemensamt mot som den är|"
+        "Uppgift|Mätt hos|Som den är|Var och en ensam|Gemensamt|All text på ett ställe|Gemensamt mot som den är|"
         "Gemensamt mot ensam|Andel av vägen|Exempel",
-        "Task|Measured on|As it is|Each alone|Together|All text in one place|Together less as it is|"
+        "Task|Measured at|As it is|Each alone|Together|All text in one place|Together less as it is|"
         "Together less alone|Share of the way|Examples",
     )
     seeds = count(len(report.seeds), language)
-    caption = say(language, f"Medel över {seeds} frön", f"Mean over {seeds} seeds")
+    caption = say(language, "Huvudmåttet, stegvis", "The primary measure by stage")
+    if len(report.seeds) > 1:
+        caption += say(language, f", medel över {seeds} frön", f", mean over {seeds} seeds")
     return Table(caption, tuple(header.split("|")), tuple(lines), "llrrrrrrrr")
 
 

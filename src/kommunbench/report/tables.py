@@ -14,6 +14,7 @@ from kommunbench.report.wording import (
     group,
     interval,
     lacking,
+    moment,
     number,
     outcome,
     p_value,
@@ -21,6 +22,7 @@ from kommunbench.report.wording import (
     say,
     site_title,
     system,
+    unit_name,
 )
 
 JUDGED = ("rated_", "agreement_", "metric_follows_")
@@ -225,7 +227,7 @@ def measure_table(task: TaskRow, board: Leaderboard, report: Report, language: L
     measures = {row.metric: row for row in mine if not row.primary and not row.metric.startswith(JUDGED)}
     rows = []
     for name, example in measures.items():
-        unit = "0–1" if example.unit == "share" else example.unit
+        unit = unit_name(example.unit, language)
         found = [report.row(key.model_copy(update={"metric": name})) for key in keys]
         cells = [NOTHING if row is None else number(row.value, row.unit, language) for row in found]
         rows.append((f"{name} {arrow(example.direction)}".strip(), unit, *cells))
@@ -240,7 +242,7 @@ def absence_table(report: Report, language: Language) -> Table:
     found: dict[tuple[str, str, str, str], list[str]] = {}
     for site in report.roster:
         for absence in site.absences:
-            when = ", ".join(absence.moments)
+            when = "; ".join(moment(name, language) for name in absence.moments)
             if len(absence.moments) == moments > 1:
                 when = say(language, "hela körningen", "throughout")
             words = absence.sv if language == "sv" else absence.en

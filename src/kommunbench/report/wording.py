@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from kommunbench.core.task import Bilingual
@@ -32,6 +33,18 @@ _LACKS = {
     "refused": ("nekat", "refused"),
     "missing": ("uteblivet", "missing"),
     "failed": ("misslyckat", "failed"),
+}
+_UNITS = {
+    "share": ("0–1", "0–1"),
+    "words": ("ord", "words"),
+    "letters": ("bokstäver", "letters"),
+    "per 100 sentences": ("per 100 meningar", "per 100 sentences"),
+}
+_MOMENTS = {
+    "seed": ("frö", "seed"),
+    "round": ("omgång", "round"),
+    "ratings": ("betyg", "ratings"),
+    "close": ("slutfrågan", "the closing message"),
 }
 
 
@@ -117,6 +130,19 @@ def outcome(name: str, language: Language) -> str:
     """Why a site is not in a number, in a word."""
     sv, en = _LACKS[name]
     return say(language, sv, en)
+
+
+def unit_name(unit: str, language: Language) -> str:
+    """A measure's unit; one without words of its own as it is."""
+    sv, en = _UNITS.get(unit, (unit, unit))
+    return say(language, sv, en)
+
+
+def moment(name: str, language: Language) -> str:
+    """`frö 1, omgång 2` for `seed-1-round-002`."""
+    found = re.findall(r"([a-z]+)(?:-(\d+))?", name)
+    words = ((say(language, *_MOMENTS[kind]) if kind in _MOMENTS else kind, number) for kind, number in found)
+    return ", ".join(f"{word} {int(number)}" if number else word for word, number in words)
 
 
 def lacking(row: Row, language: Language) -> str:

@@ -7,13 +7,16 @@
 
     nodes.py    report -> the runs to be, with no MLflow in it; the names of metrics, parameters and tags are there
     store.py    those runs into a store, once each, however often they are logged
+    artifacts.py  which files go with a run
+    machine.py  what the machine did meanwhile
     adapter.py  the trained adapter as a registered model that can be loaded again
 
-Only what the coordinator was given is read: spec.json, report.json, the figures, the receipts, replies' costs and the
-adapter. What else lies in the folder is never opened. Nothing is sent to anyone but the store.
+Only what the coordinator was given is read: spec.json, report.json, the figures, the receipts, the evidence bundle, the
+machine's load, replies' costs and the adapter. What else lies in the folder is never opened. Nothing is sent to anyone
+but the store.
 """
 
 from kommunbench.tracking.settings import TrackingSettings
-from kommunbench.tracking.store import RunStatus, find_experiment, log_run
+from kommunbench.tracking.store import RunStatus, find_experiment, log_evidence, log_run
 
-__all__ = ["RunStatus", "TrackingSettings", "find_experiment", "log_run"]
+__all__ = ["RunStatus", "TrackingSettings", "find_experiment", "log_evidence", "log_run"]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from kommunbench.core.errors import ConfigError, DataError, Fault
 from kommunbench.tracking.first_page import PAGE_VARIABLE
-from kommunbench.tracking.settings import TrackingSettings
-from kommunbench.tracking.store import QUIET, find_experiment
+from kommunbench.tracking.settings import QUIET, TrackingSettings
+from kommunbench.tracking.store import find_experiment
 
 PASSWORD = "MLFLOW_AUTH_ADMIN_PASSWORD"  # noqa: S105
 USERS = "mlflow-users.db"

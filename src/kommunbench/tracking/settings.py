@@ -1,10 +1,25 @@
-"""Where runs are logged."""
+"""Where runs are logged, and what is said to MLflow before it is imported."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_UV_AUTO_DETECT": "false",  # else a pyproject.toml in the working directory is copied beside a model
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # 7 would have a run wait for minutes on a server that is down
+}
+
+
+def keep_quiet() -> None:
+    """Set what MLflow reads when it is imported, where the environment does not say otherwise: nothing is sent home."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
 
 
 class TrackingSettings(BaseModel):

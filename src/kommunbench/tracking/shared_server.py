@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from kommunbench.tracking.server import Server
-from kommunbench.tracking.store import QUIET
+from kommunbench.tracking.settings import QUIET
 
 SECRET = "mlflow.secret"  # noqa: S105
 USER = "admin"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import sqlite3
 import time
@@ -21,25 +20,18 @@ from kommunbench.core.errors import Fault, TrackingError
 from kommunbench.report.record import RunFolder, RunInfo
 from kommunbench.report.rows import Report
 from kommunbench.tracking.adapter import register_adapter
+from kommunbench.tracking.artifacts import log_files
+from kommunbench.tracking.machine import log_machine
 from kommunbench.tracking.nodes import Node, make_nodes
-from kommunbench.tracking.settings import TrackingSettings
+from kommunbench.tracking.settings import TrackingSettings, keep_quiet
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Metric, Run
 
 RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
-ARTIFACTS = ("spec.json", "config.yaml", "report.json", "report.md", "report.sv.md", "report.html", "card.md")
-FIGURES = ("*.svg", "*.png")
 BATCH = 800
 """Metrics in one request: MLflow takes 1000 things at most, parameters and tags among them."""
-QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_UV_AUTO_DETECT": "false",  # else a pyproject.toml in the working directory is copied beside a model
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # 7 would have a run wait for minutes on a server that is down
-}
 
 
 def log_run(folder: RunFolder, settings: TrackingSettings, status: RunStatus | None = None) -> str:
@@ -63,16 +55,27 @@ def log_run(folder: RunFolder, settings: TrackingSettings, status: RunStatus | N
     with open_store(settings.store(results)) as client:
         experiment = _open_experiment(client, info, settings, results)
         run_id = _write_nodes(client, experiment, nodes, info, _Ending(status, _last_word(folder)))
-        for name in ARTIFACTS:
-            if (path := folder.path / name).is_file():
-                client.log_artifact(run_id, str(path))
-        for path in sorted(path for pattern in FIGURES for path in folder.path.glob(f"figures/{pattern}")):
-            client.log_artifact(run_id, str(path), "figures")
-        for path in sorted(folder.path.glob("receipts/*.jsonl")):
-            client.log_artifact(run_id, str(path), "receipts")
+        log_machine(client, run_id, folder.path)
+        log_files(client, run_id, folder.path)
         if settings.register_adapter and status == "FINISHED" and (folder.path / "adapter").is_dir():
             register_adapter(client, folder, run_id, info, report)
     return run_id
+
+
+def log_evidence(folder: RunFolder, settings: TrackingSettings) -> bool:
+    """Put the bundle in `evidence/` beside the report of a run that was logged; False where it was not.
+
+    Raises:
+        TrackingError: MLflow cannot be reached or refuses.
+    """
+    info = folder.info()
+    with open_store(settings.store(folder.path.parent)) as client:
+        experiment = client.get_experiment_by_name(_experiment_name(info, settings))
+        runs = _search(client, experiment.experiment_id, _identity(info)) if experiment else iter(())
+        found = next((run for run in runs if run.data.tags["kommunbench.key"] == "run"), None)
+        if found is not None:
+            log_files(client, found.info.run_id, folder.path, ("evidence",))
+    return found is not None
 
 
 def find_experiment(store: str, federation: str = "") -> str | None:
@@ -95,8 +98,7 @@ def open_store(uri: str) -> Iterator[MlflowClient]:
 
     Importing MLflow takes seconds, so nothing else in kommunbench does it at start-up.
     """
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    keep_quiet()
     for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking._model_registry.client"):
         logging.getLogger(name).setLevel(logging.WARNING)
     from mlflow import MlflowClient
@@ -141,7 +143,7 @@ def _read_report(folder: RunFolder) -> Report:
 
 def _open_experiment(client: MlflowClient, info: RunInfo, settings: TrackingSettings, results: Path) -> str:
     """The federation's experiment, made or taken out of the bin where needed."""
-    name = settings.experiment or f"kommunbench/{info.federation}"
+    name = _experiment_name(info, settings)
     found = client.get_experiment_by_name(name)
     if found is None:
         note = "Syntetiska data. Synthetic data.\n\n" if info.synthetic else ""
@@ -157,6 +159,15 @@ def _open_experiment(client: MlflowClient, info: RunInfo, settings: TrackingSett
     if found.lifecycle_stage != "active":
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
+
+
+def _experiment_name(info: RunInfo, settings: TrackingSettings) -> str:
+    return settings.experiment or f"kommunbench/{info.federation}"
+
+
+def _identity(info: RunInfo) -> str:
+    """What a run is known by in the store: its name, start and specification."""
+    return digest([info.spec.run, info.started_at, info.spec.digest])[:16]
 
 
 def _last_word(folder: RunFolder) -> int:
@@ -175,7 +186,7 @@ class _Ending:
 
 def _write_nodes(client: MlflowClient, experiment: str, nodes: list[Node], info: RunInfo, ending: _Ending) -> str:
     """Create or update a run for each node, drop those that are no more, and return the benchmark run's id."""
-    identity = digest([info.spec.run, info.started_at, info.spec.digest])[:16]
+    identity = _identity(info)
     known = {run.data.tags["kommunbench.key"]: run for run in _search(client, experiment, identity)}
     common = {
         "kommunbench.id": identity,
