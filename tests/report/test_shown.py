@@ -90,7 +90,7 @@ def test_a_run_without_its_closing_message_says_what_lacks(unfinished: Report) -
     assert "The run is not finished" in markdown(unfinished)
     assert {standing.tie_group for standing in unfinished.leaderboards[0].standings} == {None}
     assert "(1)" in terminal(unfinished, "en")
-    assert figures(unfinished).keys() == {"curves.svg", "sites.svg"}
+    assert figures(unfinished).keys() == {"curves.svg", "pareto.svg", "sites.svg"}
 
 
 @pytest.mark.parametrize("width", [80, 110])
