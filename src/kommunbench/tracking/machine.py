@@ -102,7 +102,9 @@ def _monitors() -> list[Any]:
     from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
     from mlflow.system_metrics.metrics.network_monitor import NetworkMonitor
 
-    found = [CPUMonitor(), DiskMonitor(), NetworkMonitor()]
-    with suppress(ImportError, RuntimeError):
-        found.append(GPUMonitor())
+    kinds: list[Any] = [CPUMonitor, DiskMonitor, NetworkMonitor, GPUMonitor]
+    found = []
+    for kind in kinds:
+        with suppress(ImportError, RuntimeError):
+            found.append(kind())
     return found
