@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import stat
 import subprocess
 
@@ -76,3 +77,21 @@ def test_a_derived_secret_is_of_the_key_and_the_purpose(tmp_path):
     assert len(secrets) == 3
     assert mine.derive("a") == Identity.of(tmp_path / "mine").derive("a")
     assert {len(secret) for secret in secrets} == {32}
+
+
+def test_a_key_that_another_process_makes_first_is_the_one(tmp_path, monkeypatch):
+    """Both saw no key; the other was quicker. Its key stays, and no draft of ours is left beside it."""
+    first, link = Identity.of(tmp_path / "other"), os.link
+
+    def too_late(draft, path):
+        link(tmp_path / "other" / "identity.key", path)
+        link(draft, path)
+
+    monkeypatch.setattr(os, "link", too_late)
+    assert Identity.of(tmp_path / "site").public == first.public
+    assert [path.name for path in (tmp_path / "site").iterdir()] == ["identity.key"]
+
+
+def test_a_key_in_a_message_shows_the_public_half_alone(tmp_path):
+    mine = Identity.of(tmp_path)
+    assert repr(mine) == f"Identity({mine.public[:12]})"

@@ -176,3 +176,12 @@ def test_the_coordinator_takes_negative_noise_and_no_nonsense() -> None:
     unpack(asked, np.full(width, -1, dtype="<i8"), codes, cost)
     with pytest.raises(FederationError):
         unpack(asked, np.full(width, -(10**15) * 9, dtype="<i8"), codes, cost)
+
+
+@pytest.mark.parametrize(("dp", "spread"), [(GAUSS, norm.std), (LAPLACE, lambda scale: dlaplace.std(1 / scale))])
+def test_the_deviation_stated_is_that_of_the_noise(dp: DpSettings, spread: Any) -> None:
+    """Against SciPy's own distributions, at the scales that are drawn from."""
+    stated, scales = noise.deviations(dp, EXACT_MATCH), noise.scales(dp, EXACT_MATCH)
+    assert stated == pytest.approx(
+        [float(spread(scale=each) if dp is GAUSS else spread(each)) for each in scales], rel=0.01
+    )

@@ -7,6 +7,7 @@ import json
 import struct
 import subprocess
 from dataclasses import astuple, replace
+from importlib.metadata import version
 
 import doorway as d
 import numpy as np
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 
 from kommunbench.core.errors import FederationError
 from kommunbench.core.spec import Code
-from kommunbench.release import Identity, Ledger, Receipt, check_receipt, let_out, refuse, verify
-from kommunbench.release.installation import code_digest, environment_digest
+from kommunbench.release import Identity, Ledger, Receipt, check_receipt, let_out, payload, refuse, verify
+from kommunbench.release.installation import code_digest, environment_digest, library_versions
+from kommunbench.release.proof import vectors_of
 from kommunbench.release.receipt import DIGESTS, NONE, RECEIPT_BYTES
 
 MARKS = {"guideline_qa": "7" * 64, "summarization": "8" * 64}
@@ -168,3 +170,46 @@ def test_a_receipt_of_the_ledger_that_does_not_fit_its_line_is_found(ledger):
         plain = {name: value for name, value in entry.items() if name not in ("hash", "number", "previous")}
         forged.append({**plain, "policy": "0" * 64} if at == 1 else plain)
     assert [(finding.line, finding.kind) for finding in verify(ledger.path)] == [(2, "changed"), (3, "changed")]
+
+
+@pytest.mark.parametrize(
+    ("receipt", "says"), [("no hexadecimal", "is not one"), ("00", "is not one"), (7, "is not one"), ("", "is not one")]
+)
+def test_what_is_no_receipt_in_a_line_is_found(ledger, receipt, says):
+    Ledger(ledger.path).append({"what": "work", "receipt": receipt})
+    (found,) = verify(ledger.path)
+    assert (found.line, found.kind) == (1, "changed")
+    assert says in found.what
+
+
+def test_a_receipt_of_another_key_or_with_a_broken_signature_is_found(ledger, tmp_path):
+    training(ledger)
+    mine, other = ledger.identity.public, Identity.of(tmp_path / "other").public
+    assert verify(ledger.path, mine) == []
+    (found,) = verify(ledger.path, other)
+    assert (found.kind, found.what) == ("changed", "its receipt is not signed by this site")
+    (entry,) = ledger.entries()
+    plain = {name: value for name, value in entry.items() if name not in ("hash", "number", "previous")}
+    last = plain["receipt"][-1]
+    forged = Ledger(tmp_path / "forged.jsonl")
+    forged.append({**plain, "receipt": plain["receipt"][:-1] + ("0" if last != "0" else "1")})
+    (found,) = verify(forged.path)
+    assert found.what == "its receipt is not signed by this site"
+
+
+def test_its_digest_is_of_the_bytes_that_travel(ledger):
+    _, release = training(ledger)
+    assert Receipt.read(release.receipt).digest == hashlib.sha256(release.receipt).hexdigest()
+
+
+def test_the_vectors_kept_as_plain_numbers_are_those_that_were_signed(ledger):
+    _, release = training(ledger)
+    again = vectors_of(*(vector.tolist() for vector in vectors(release)))
+    assert hashlib.sha256(payload(again, {})).hexdigest() == Receipt.read(release.receipt).digests.numbers
+    assert [vector.dtype.str for vector in again] == ["<i8"] * 4
+
+
+def test_the_libraries_named_are_those_that_are_installed():
+    found = library_versions()
+    assert found == {name: version(name) for name in found}
+    assert {"torch", "flwr", "numpy"} <= set(found)

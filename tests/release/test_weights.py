@@ -8,6 +8,7 @@ import pytest
 
 from kommunbench.core.spec import Code
 from kommunbench.release import update_code
+from kommunbench.release.adapter import memory_code
 
 A, B = d.weights()
 
@@ -76,3 +77,11 @@ def test_a_mapping_that_is_no_dict_is_a_bad_update():
         pass
 
     assert update_code(d.weights(), Adapter(d.weights())) is Code.BAD_UPDATE
+
+
+def test_a_policy_that_does_not_stop_weights_that_remember_does_not_ask():
+    memory = d.trained(d.train_request()).memory
+    assert memory_code(d.make_policy(memorisation="stop"), None) is Code.MEMORISED
+    assert memory_code(d.make_policy(memorisation="stop"), memory) is Code.OK
+    for lax in ("measure", "skip"):
+        assert memory_code(d.make_policy(memorisation=lax), None) is Code.OK
