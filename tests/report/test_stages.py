@@ -11,10 +11,11 @@ from kommunbench.core.spec import CENTRAL, Cell, Pair
 from kommunbench.report.build import build_report
 from kommunbench.report.figures import figures
 from kommunbench.report.markdown import markdown
-from kommunbench.report.record import RosterSite
+from kommunbench.report.record import RosterSite, RunFolder
 from kommunbench.report.rows import Report
 from kommunbench.report.sections import STAGES
 from kommunbench.report.stages import stages
+from kommunbench.tracking.nodes import make_nodes
 
 SITES = tuple(RosterSite(name=name, title=name.title(), trains=name != "c") for name in "abc")
 BASE = Cell("toy", "new", "plain", "base", 0, "test")
@@ -39,7 +40,7 @@ RIGHT = {
 
 
 @pytest.fixture
-def report(tmp_path: Path, toys: None) -> Report:
+def made(tmp_path: Path, toys: None) -> RunFolder:
     together = [one for one in RIGHT if one.stage == "federated"]
     pairs = [
         Pair(left, right, "toy_mean", "toy_mean")
@@ -56,7 +57,19 @@ def report(tmp_path: Path, toys: None) -> Report:
     run = HandMade(tmp_path / "run", make_info(SITES, pairs))
     run.work(scores)
     run.close(scores)
-    return build_report(run.folder)
+    return run.folder
+
+
+@pytest.fixture
+def report(made: RunFolder) -> Report:
+    return build_report(made)
+
+
+def test_the_dashboard_has_each_stage_and_below_it_its_sites(made: RunFolder, report: Report) -> None:
+    found = {node.key: node for node in make_nodes(made, made.info(), report)}
+    assert all(node.parent in found for node in found.values() if node.parent)
+    alone = found["new|plain|local|1"]
+    assert alone.points["primary/toy", 2] == pytest.approx(16 / 20)
 
 
 def test_every_stage_has_its_value_at_its_own_the_others_and_new_sites(report: Report) -> None:

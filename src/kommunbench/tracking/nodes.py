@@ -123,8 +123,11 @@ def _costs(folder: RunFolder) -> Iterator[tuple[str, int, float]]:
 
 
 def _system_nodes(info: RunInfo, report: Report) -> list[Node]:
-    """A node for each (model, prompt, stage, seed); the seed is in its name only where there are several."""
-    rows = [row for row in report.rows if row.site_group == "all"]
+    """A node for each (model, prompt, stage, seed); the seed is in its name only where there are several.
+
+    Its values are those of all sites; of adapters that each site trained alone, those at the site that trained it.
+    """
+    rows = [row for row in report.rows if row.site_group == ("own" if row.stage == "local" else "all")]
     nodes: dict[str, Node] = {}
     for row in rows:
         key = _system_key(row)
