@@ -11,7 +11,7 @@ from kommunbench.core.spec import CENTRAL, Cell, Pair
 from kommunbench.report.build import build_report
 from kommunbench.report.figures import figures
 from kommunbench.report.markdown import markdown
-from kommunbench.report.record import RosterSite, RunFolder
+from kommunbench.report.record import Received, RosterSite, RunFolder
 from kommunbench.report.rows import Report
 from kommunbench.report.sections import STAGES
 from kommunbench.report.stages import stages
@@ -120,3 +120,12 @@ def test_a_run_without_other_stages_has_no_such_section(tmp_path: Path, toys: No
     scores = {site.name: {BASE: [example(right=1)] * 10} for site in SITES}
     run.work(scores)
     assert stages(build_report(run.folder)) == ()
+
+
+def test_a_site_that_never_trains_is_not_missed_where_the_others_train_alone(made: RunFolder) -> None:
+    for name in "ab":
+        made.keep(Received(site=name, moment="alone", status="ok"))
+    absences = {site.name: site.absences for site in build_report(made).roster}
+    assert absences["c"] == ()
+    (made.path / "releases" / "alone" / "b.json").unlink()
+    assert [absence.moments for site in build_report(made).roster for absence in site.absences] == [("alone",)]

@@ -13,9 +13,7 @@ from kommunbench.core.model import ModelCard, StrategySettings, UpdateBounds
 from kommunbench.core.registry import find
 from kommunbench.core.spec import CENTRAL, Cell, Pair, RunSpec, Stage
 from kommunbench.core.task import Task
-from kommunbench.report.record import RunInfo
-
-ALONE = "alone"
+from kommunbench.report.record import ALONE, RunInfo
 
 
 class Plan(BaseModel):

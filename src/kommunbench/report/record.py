@@ -25,6 +25,8 @@ from kommunbench.core.task import Bilingual, Task
 from kommunbench.report.journal import Journal
 from kommunbench.report.scorecard import Scorecard
 
+ALONE = "alone"
+"""How the moment's name ends at which each site that trains does so on its own; the others are not asked."""
 Status = Literal["ok", "refused", "missing", "failed"]
 Absence = Literal["offline", "lost", "late"]
 """Not online when it was asked; gone offline and not back in time; online and silent until the deadline."""

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from kommunbench.core.spec import Cell, Code, Cost
 from kommunbench.core.task import Bilingual
 from kommunbench.report.codes import Outcome, outcome, reply_outcome, reply_sentence, sentence
-from kommunbench.report.record import Received, RosterSite
+from kommunbench.report.record import ALONE, Received, RosterSite
 from kommunbench.report.rows import Absence, CostRow, SiteRow, SiteStatus
 
 NO_REPLY = "NO_REPLY"
@@ -40,7 +40,17 @@ def site_rows(roster: Sequence[RosterSite], received: Sequence[Received]) -> tup
     """A row for every invited site, in the roster's order."""
     moments = sorted({reply.moment for reply in received}, key=lambda moment: (moment.endswith("close"), moment))
     replies = {(reply.site, reply.moment): reply for reply in received}
-    return tuple(_site_row(site, {moment: replies.get((site.name, moment)) for moment in moments}) for site in roster)
+    return tuple(
+        _site_row(
+            site,
+            {
+                moment: replies.get((site.name, moment))
+                for moment in moments
+                if site.trains or not moment.endswith(ALONE)
+            },
+        )
+        for site in roster
+    )
 
 
 def cost_row(received: Sequence[Received]) -> CostRow:
