@@ -21,6 +21,7 @@ from kommunbench.core.dp import DpSettings
 from kommunbench.core.errors import ConfigError, Fault, KommunbenchError
 from kommunbench.core.folders import CONF, overlay
 from kommunbench.core.model import ModelCard, StrategySettings, TrainSettings, UpdateBounds
+from kommunbench.core.modes import conflicts
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.task import Bilingual, Task
 from kommunbench.report.scorecard import Scorecard
@@ -101,7 +102,10 @@ class PromptSettings(_Frozen):
 class PrivacySettings(_Frozen):
     """What the coordinator may see."""
 
-    name: Literal["plain"] = "plain"
+    name: Literal["plain", "secagg"] = "plain"
+    min_sites: int = Field(1, ge=1, description="fewest sites behind any number of a masked sum")
+    threshold: int = Field(0, ge=0, description="so many sites take masks off; 0: two thirds, and one")
+    step_s: float = Field(120, gt=0, description="a site may take so long to answer a step after its work is done")
 
 
 class Settings(_Frozen):
@@ -189,6 +193,7 @@ def _fields_beside(location: list[str]) -> tuple[str, ...]:
         "models": ModelCard,
         "tasks": Task,
         "prompt": PromptSettings,
+        "privacy": PrivacySettings,
         "tracking": TrackingSettings,
         "synthetic": Recipe,
     }
@@ -201,6 +206,9 @@ def _disagreements(settings: Settings) -> list[Fault]:
     if isinstance(settings.federation, DeployedFederation) != (settings.engine.name == "deployment"):
         do = "federation=deployed goes with engine=deployment, every other with engine=local or ray"
         faults.append(Fault(f"cannot run a {settings.federation.kind} federation", "engine", do))
+    faults += conflicts(settings.privacy.name, settings.strategy.name, settings.stages, settings.privacy.min_sites)
+    if settings.earlier and settings.privacy.name != "plain":
+        faults.append(Fault("masked sums of two runs may be over different sites", "earlier", "privacy=plain"))
     for name, task in settings.tasks.items():
         for prompt in settings.prompt.values():
             if prompt.variant not in task.prompts:

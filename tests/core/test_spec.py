@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from kommunbench.core.spec import ModelRef, PromptRef, RunSpec, TaskRef
+from kommunbench.core.masking import STEPS, Masking
+from kommunbench.core.spec import ModelRef, PromptRef, Request, RunSpec, TaskRef
 
 DIGEST = "0" * 64
 STRANGE = ["../../etc/passwd", "/srv/data", "a/b", "a\\b", ".hidden", "", "a b", "a\nb", "x" * 101, "http://h", "å"]
@@ -30,3 +31,12 @@ def test_a_spec_has_no_place_for_anything_it_does_not_know() -> None:
         RunSpec.model_validate(
             {"run": "r", "kommunbench": "1", "seed": 1, "tasks": [], "models": [], "prompts": [], "code": "import os"}
         )
+
+
+def test_what_is_asked_has_one_digest_in_every_step_of_a_masked_sum() -> None:
+    spec = RunSpec(run="r", kommunbench="1", seed=1, tasks=(), models=(), prompts=(), privacy="secagg")
+    plain = Request(spec=spec)
+    for step in STEPS:
+        request = Request(spec=spec, masking=Masking(step=step, session="5" * 32))
+        assert request.digest != plain.digest == request.work.digest
+        assert request.work.work is request.work

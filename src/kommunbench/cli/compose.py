@@ -16,6 +16,7 @@ from kommunbench.config import DeployedFederation, FolderFederation, Settings, S
 from kommunbench.core.digests import digest
 from kommunbench.core.errors import ConfigError, Fault, FederationError
 from kommunbench.core.folders import CHECKOUT, overlay
+from kommunbench.core.modes import too_few
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.spec import CENTRAL, ModelRef, PromptRef, RunSpec, TaskRef
 from kommunbench.core.task import load_task, task_names
@@ -25,6 +26,8 @@ from kommunbench.federation.engines import open_engine
 from kommunbench.federation.plan import Plan, pairs_to_compare, pairs_with_earlier, tally_shares
 from kommunbench.federation.strategies import check_options
 from kommunbench.models.open import card_digest
+from kommunbench.release.identity import Identity
+from kommunbench.release.peers import PEERS
 from kommunbench.report.record import EarlierRun, RosterSite, RunFolder, RunInfo
 from kommunbench.site.settings import SiteSettings
 from kommunbench.tracking.settings import TrackingSettings
@@ -49,6 +52,8 @@ def make_plan(settings: Settings) -> Plan:
     roster, federation = make_roster(settings), settings.federation
     if settings.quorum > len(roster):
         raise ConfigError(Fault(f"asks for {settings.quorum} sites of {len(roster)}", "quorum"))
+    privacy, names = settings.privacy, [site.name for site in roster]
+    ConfigError.raise_if(too_few(privacy.name, privacy.min_sites, privacy.threshold, names))
     spec = make_spec(settings)
     if settings.dp.noisy:
         origins = len(roster) + len(_central(settings))
@@ -85,6 +90,8 @@ def make_plan(settings: Settings) -> Plan:
         join_s=settings.join_s,
         deadline_s=settings.deadline_s,
         grace_s=settings.grace_s,
+        threshold=settings.privacy.threshold,
+        step_s=settings.privacy.step_s,
         evaluate_every=settings.evaluate_every,
     )
 
@@ -147,6 +154,8 @@ def make_spec(settings: Settings) -> RunSpec:
         batch_size=settings.batch_size,
         dp=settings.dp,
         reuse=settings.reuse,
+        privacy=settings.privacy.name,
+        min_sites=settings.privacy.min_sites,
     )
 
 
@@ -252,6 +261,10 @@ def make_sites(settings: Settings) -> list[SiteSettings]:
         else:
             source = {"source": "folder", "data": (federation.path / site.name).resolve()}
         sites.append(common.model_copy(update=source))
+    if settings.privacy.name == "secagg":
+        peers = yaml.safe_dump({made.name: Identity.of(made.home).public for made in sites}, allow_unicode=True)
+        for made in sites:
+            (made.home / PEERS).write_text(peers, encoding="utf-8")
     return sites
 
 

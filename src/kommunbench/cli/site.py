@@ -17,6 +17,7 @@ from rich.table import Table
 from kommunbench.cli.doctor import add_doctor
 from kommunbench.cli.door import add_door
 from kommunbench.cli.evidence import site_evidence
+from kommunbench.cli.identity import add_identity
 from kommunbench.cli.kept import add_kept
 from kommunbench.cli.node import add_node
 from kommunbench.cli.review import add_review
@@ -45,6 +46,7 @@ add_door(app)
 add_kept(app)
 app.command("evidence")(site_evidence)
 add_review(app)
+add_identity(app)
 
 
 @dataclass(frozen=True, slots=True)

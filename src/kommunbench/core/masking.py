@@ -28,6 +28,7 @@ class Masking(BaseModel):
             `mask` answers the masked numbers; `confirm` signs who is in the sum; `unmask` answers the shares that take
             the masks off the sum.
         session: random, new for every try.
+        train: for `open`: whether this site trains, where the request asks for training.
         threshold: so many sites together can take masks off, fewer cannot.
         keys: for `share`: every member's public keys with their signature.
         sealed: for `mask`: what each other member sealed for this site.
@@ -40,6 +41,7 @@ class Masking(BaseModel):
     session: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
     threshold: int = Field(0, ge=0)
     keys: dict[SiteName, Hex] = Field(default_factory=dict)
+    train: bool = True
     sealed: dict[SiteName, Hex] = Field(default_factory=dict)
     survivors: tuple[SiteName, ...] = ()
     confirmed: dict[SiteName, Hex] = Field(default_factory=dict)

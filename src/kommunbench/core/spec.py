@@ -171,7 +171,11 @@ class Request(_Frozen):
     @cached_property
     def work(self) -> Request:
         """What is asked, whichever step of a masked sum it comes with: the same in all of them."""
-        return self if self.masking is None else self.model_copy(update={"masking": None})
+        if self.masking is None:
+            return self
+        work = self.model_copy(update={"masking": None})
+        work.__dict__.pop("digest", None)  # pydantic copies what was cached, too
+        return work
 
     @cached_property
     def digest(self) -> str:

@@ -18,12 +18,14 @@ from flwr.proto.node_pb2 import NodeInfo
 from flwr.serverapp import Grid
 
 from kommunbench.core.errors import Fault, FederationError, ModelError
+from kommunbench.core.masking import MASKED_SUM
 from kommunbench.core.metric import Tally, add
 from kommunbench.core.model import Adapter, Trainable
 from kommunbench.core.spec import CENTRAL, Cell, Code, Request, Total
 from kommunbench.federation.asking import Asking
 from kommunbench.federation.checkpoints import Checkpoints
 from kommunbench.federation.hygiene import arrival_code, judge
+from kommunbench.federation.masked import MaskedMoment, trained_sites
 from kommunbench.federation.plan import Moment, Plan, alone_cells, schedule
 from kommunbench.federation.progress import Events
 from kommunbench.federation.records import read_reply, write_request
@@ -49,6 +51,7 @@ class Rounds:
         self.trains = {CENTRAL, *(site.name for site in plan.info.roster if site.trains)}
         self.nodes: dict[str, NodeInfo] = {}
         self.central: NodeInfo | None = None
+        self.masked = self.spec.privacy == "secagg"
         self.busy_ms: dict[str, int] = {}
         self.keys = {**self.folder.journal.keys(), **{site.name: site.key for site in plan.info.roster if site.key}}
 
@@ -155,9 +158,13 @@ class Rounds:
         if done is not None:
             aggregator.restore(done[1], done[0])
             return done[0]
-        updates = self.checkpoints.load_updates(moment.name, self.roster)
-        updates = self.judged(moment.name, adapter, updates)
-        self.need_quorum(len(updates), "trained")
+        if self.masked:
+            updates, sites = self.checkpoints.load_updates(moment.name, [MASKED_SUM]), trained_sites(self, moment.name)
+        else:
+            updates = self.checkpoints.load_updates(moment.name, self.roster)
+            updates = self.judged(moment.name, adapter, updates)
+            sites = len(updates)
+        self.need_quorum(sites if updates else 0, "trained")
         adapter = aggregator.aggregate(moment.round + 1, adapter, list(updates.values()))
         self.checkpoints.save(moment.following, adapter, aggregator.state())
         self.checkpoints.drop_updates(moment.name)
@@ -196,6 +203,10 @@ class Rounds:
         self, name: str, request: Request, adapters: Mapping[str, Adapter], nodes: Mapping[str, NodeInfo] | None = None
     ) -> None:
         """Send `request` to every site that owes an answer to moment `name`; keep what comes until the deadline."""
+        if self.masked:
+            self.look_around()
+            MaskedMoment(self, name, request, adapters).run()
+            return
         everybody = nodes is None
         if nodes is None:
             self.look_around()  # who came after the start takes part from here on

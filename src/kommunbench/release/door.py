@@ -30,28 +30,40 @@ def let_out(
         return refuse(Code.POLICY_MISSING, request, ledger)
     try:
         with ledger.alone():  # two replies at once must not spend the same budget
-            past = Past.of(ledger.entries(), request.spec.digest)
-            approvals = Approvals(ledger)
-            decided = approvals.decided(request, policy)
-            approved = decided is not None and decided.decision == "approved"
-            if decided is not None and approved:
-                release = readmit(policy, request, approvals.bytes_of(decided), received_adapter, past)
-                if (code := _budget_code(policy, request, release, answer, past)) is not Code.OK:
-                    release = refuse(code, request)
-            else:
-                release = review(policy, request, answer, received_adapter, past)
-            if not approved and _awaits(policy, release):
-                if decided is None:
-                    approvals.hold(release, request, policy, answer.registrations)
-                release = _without(policy, request, answer, past, denied=decided is not None)
-            dp = _spent(request, release, answer, past)
-            if approved and decided is not None:
-                known = replace(answer, registrations=decided.data)
-                return ledger.enter(release, request, policy, decided.by, known, dp)
-            return ledger.enter(release, request, policy, answer=answer, dp=dp)
+            release, approved_by, known, past = reviewed(policy, request, answer, received_adapter, ledger)
+            dp = _spent(request, release, known, past)
+            return ledger.enter(release, request, policy, approved_by, known, dp)
     except Exception as error:
         log_place("no ledger line, so nothing leaves", error)
         return refuse(Code.INTERNAL, request)
+
+
+def reviewed(
+    policy: ReleasePolicy, request: Request, answer: Answer, received_adapter: Adapter | None, ledger: Ledger
+) -> tuple[Release, str, Answer, Past]:
+    """What may leave, and who approved it where someone did. It has no line in the ledger yet, so it must not leave.
+
+    With it what the ledger needs to describe it: the answer that it was made of, and what had left before. What waits
+    or was approved is known by the request's work: in a masked sum it is the same in every step and try.
+
+    Raises:
+        OSError: the ledger or what waits cannot be read or written.
+        PolicyError: the bytes that were approved are not there.
+    """
+    past = Past.of(ledger.entries(), request.spec.digest)
+    approvals = Approvals(ledger)
+    decided = approvals.decided(request.work, policy)
+    if decided is not None and decided.decision == "approved":
+        release = readmit(policy, request, approvals.bytes_of(decided), received_adapter, past)
+        if (code := _budget_code(policy, request, release, answer, past)) is not Code.OK:
+            release = refuse(code, request)
+        return release, decided.by, replace(answer, registrations=decided.data), past
+    release = review(policy, request, answer, received_adapter, past)
+    if _awaits(policy, release):
+        if decided is None:
+            approvals.hold(release, request.work, policy, answer.registrations)
+        release = _without(policy, request, answer, past, denied=decided is not None)
+    return release, "", answer, past
 
 
 def _budget_code(policy: ReleasePolicy, request: Request, release: Release, answer: Answer, past: Past) -> Code:

@@ -136,6 +136,7 @@ def describe(
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "run": spec.run if _RUN_NAME.fullmatch(spec.run) else digest(spec.run),
         "spec": spec.digest,
+        "mode": spec.privacy,
         "action": request.action,
         "round": request.round,
         **approved,

@@ -121,6 +121,15 @@ def _review(
     return Release(_DOOR, Contents(values, codes, cost, Code.OK, adapter_code, adapter or {}))
 
 
+def seal_step(policy: ReleasePolicy, request: Request, words: Int64s) -> Release:
+    """One step of a masked sum as a Release: its words and nothing else. Outside such a sum, a refusal."""
+    if type(policy) is not ReleasePolicy or request.masking is None:
+        return refuse(Code.POLICY_MISSING if request.masking is not None else Code.INTERNAL, request)
+    if (code := policy.sum_code(request)) is not Code.OK:
+        return refuse(code, request)
+    return Release(_DOOR, Contents(words.tolist(), (), Cost(), Code.OK, Code.OK))
+
+
 def readmit(
     policy: ReleasePolicy, request: Request, data: bytes, received_adapter: Adapter | None, past: Past
 ) -> Release:

@@ -10,11 +10,12 @@ from kommunbench.report.dp import dp_row
 from kommunbench.report.earlier import BEFORE
 from kommunbench.report.estimate import rows
 from kommunbench.report.leaderboard import leaderboards
+from kommunbench.report.masked import masked_rows
 from kommunbench.report.pareto import moment_rows
 from kommunbench.report.pool import gather
 from kommunbench.report.record import Received, RunFolder, RunInfo
 from kommunbench.report.roster import cost_row, site_rows
-from kommunbench.report.rows import Report, TaskRow
+from kommunbench.report.rows import PairRow, Report, TaskRow
 from kommunbench.report.scorecard import scorecards
 from kommunbench.report.versus import pair_rows
 
@@ -37,13 +38,18 @@ def build_report(folder: RunFolder) -> Report:
     received = [reply for reply in answers if not reply.moment.startswith(BEFORE)]
     tasks = _task_rows(info)
     primaries = {task.name: task.primary for task in tasks}
-    gathered = gather(info.roster, answers)
-    own, declared = gathered.own(), [pair for pair in info.pairs if not pair.right.run]
-    test, validation = rows(own, info.roster, primaries, info.spec.dp)
-    pairs = pair_rows(own, info.roster, declared, primaries, info.spec.dp)
-    names = {before.spec: before.name for before in info.earlier}
-    with_earlier = [pair for pair in info.pairs if pair.right.run]
-    earlier = pair_rows(gathered.with_earlier(), info.roster, with_earlier, primaries, earlier=names)
+    declared = [pair for pair in info.pairs if not pair.right.run]
+    if info.spec.privacy == "secagg":
+        test, validation, pairs = masked_rows(received, info.roster, declared, primaries)
+        earlier: list[PairRow] = []
+    else:
+        gathered = gather(info.roster, answers)
+        own = gathered.own()
+        test, validation = rows(own, info.roster, primaries, info.spec.dp)
+        pairs = pair_rows(own, info.roster, declared, primaries, info.spec.dp)
+        names = {before.spec: before.name for before in info.earlier}
+        with_earlier = [pair for pair in info.pairs if pair.right.run]
+        earlier = pair_rows(gathered.with_earlier(), info.roster, with_earlier, primaries, earlier=names)
     return Report(
         run=info.spec.run,
         kommunbench=info.spec.kommunbench,

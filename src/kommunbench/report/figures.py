@@ -82,7 +82,7 @@ def figures(report: Report) -> dict[str, str]:
         drawn[PARETO] = _svg(pareto, report)
     if stages(report):
         drawn[STAGES] = _svg(stage_dots, report)
-    if report.leaderboards:
+    if report.leaderboards and report.privacy == "plain":
         drawn[SITES] = _svg(sites, report)
     return drawn
 

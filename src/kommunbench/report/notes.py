@@ -46,6 +46,23 @@ ALWAYS = (
 )
 
 
+PRIVACY = {
+    "plain": Bilingual(
+        sv="**Skydd: plain.** Samordnaren ser varje organisations egna summor, så långt dess policy lämnar ut dem.",
+        en="**Privacy: plain.** The coordinator sees each site's own sums, as far as its policy lets them out.",
+    ),
+    "secagg": Bilingual(
+        sv="**Skydd: secagg.** Talen maskerades hos organisationerna, och samordnaren kunde bara läsa summan. Därför "
+        "finns inget om en enskild organisation, inget om hur de skiljer sig åt och inget intervall för en ny kommun. "
+        "Varför en organisation inte är med i ett tal stannar hos den.",
+        en="**Privacy: secagg.** Numbers were masked at the sites, and the coordinator could read the sum alone. So "
+        "there is nothing about a single site, nothing about how sites differ and no interval for a new municipality. "
+        "Why a site is not in a number stays with the site.",
+    ),
+}
+"""What each mode of privacy means for a reader."""
+
+
 def notes(report: Report, language: Language) -> Iterator[str]:
     """What a reader has to know of this report's numbers."""
     for note in ALWAYS:
@@ -59,6 +76,7 @@ def notes(report: Report, language: Language) -> Iterator[str]:
             f"**Rounded numbers**: {', '.join(rounded)} release counts as multiples of the number in parentheses and "
             "other sums as coarsely. Values made of them are not exact, and intervals do not allow for the rounding.",
         )
+    yield pick(language, PRIVACY[report.privacy])
     if not report.complete:
         yield say(
             language,

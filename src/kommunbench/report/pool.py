@@ -81,10 +81,10 @@ def gather(roster: Sequence[RosterSite], received: Iterable[Received]) -> Gather
         moments.setdefault(reply.moment, {})[reply.site] = reply
     gathered = Gathered()
     for replies in moments.values():
-        asked = dict.fromkeys(_question(key) for reply in replies.values() for key, _, _ in reply.slots)
+        asked = dict.fromkeys(question_of(key) for reply in replies.values() for key, _, _ in reply.slots)
         for site in roster:
             found = replies.get(site.name)
-            slots = {_question(key): (code, values) for key, code, values in found.slots} if found else {}
+            slots = {question_of(key): (code, values) for key, code, values in found.slots} if found else {}
             whole = reply_outcome(found)
             for question in asked:
                 if question in slots:
@@ -149,7 +149,7 @@ def _exactly(members: set[str], own: bool = False) -> Inside:
     return lambda origin, site: site in members and (not own or origin == site)
 
 
-def _question(key: tuple[object, ...]) -> tuple[object, ...]:
+def question_of(key: tuple[object, ...]) -> tuple[object, ...]:
     """A slot's key with cells as cells: in a file they are lists."""
     return tuple(Cell(*part) if isinstance(part, list | tuple) else part for part in key)
 

@@ -2,6 +2,7 @@
 
     spec.json                      RunInfo: the specification, the roster, the engine
     releases/<moment>/<site>.json  Received: what each site released, or why it did not
+    releases/<moment>/masked-sum.json  with secagg: the sum over sites, in place of what each of them released
     receipts/answers.jsonl         what each of these files was when it was written, with the site's receipt
     checkpoints/<moment>/          the adapter after a round, with a manifest
     report.json report.md figures/ made from the files above and nothing else
@@ -96,6 +97,10 @@ class Received(_Frozen):
     slots: tuple[tuple[tuple[Any, ...], Code, tuple[int, ...]], ...] = ()
     adapter_code: Code = Code.OK
     cost: Cost = Cost()
+    given_by: tuple[int, ...] = ()
+    """Of a masked sum: how many sites gave each slot. Empty where the numbers are one site's own."""
+    trained: int = 0
+    """Of a masked sum: how many sites' training is in its adapter."""
     bytes_out: int = 0
     """Size of the reply as encoded."""
     bytes_in: int = 0

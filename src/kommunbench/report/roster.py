@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from kommunbench.core.masking import MASKED_SUM
 from kommunbench.core.spec import Cell, Code, Cost
 from kommunbench.core.task import Bilingual
 from kommunbench.report.codes import Outcome, outcome, reply_outcome, reply_sentence, sentence
@@ -40,6 +41,7 @@ def site_rows(roster: Sequence[RosterSite], received: Sequence[Received]) -> tup
     """A row for every invited site, in the roster's order."""
     moments = sorted({reply.moment for reply in received}, key=lambda moment: (moment.endswith("close"), moment))
     replies = {(reply.site, reply.moment): reply for reply in received}
+    masked = any(reply.site == MASKED_SUM for reply in received)
     return tuple(
         _site_row(
             site,
@@ -48,6 +50,7 @@ def site_rows(roster: Sequence[RosterSite], received: Sequence[Received]) -> tup
                 for moment in moments
                 if site.trains or not moment.endswith(ALONE)
             },
+            masked,
         )
         for site in roster
     )
@@ -65,7 +68,7 @@ def cost_row(received: Sequence[Received]) -> CostRow:
         return amount / examples if examples else None
 
     return CostRow(
-        replies=len(received),
+        replies=sum(reply.site != MASKED_SUM for reply in received),
         seconds=sum(reply.seconds for reply in received),
         evaluate_seconds=total("evaluate_ms") / 1000,
         train_seconds=total("train_ms") / 1000,
@@ -83,7 +86,7 @@ def cost_row(received: Sequence[Received]) -> CostRow:
     )
 
 
-def _site_row(site: RosterSite, replies: dict[str, Received | None]) -> SiteRow:
+def _site_row(site: RosterSite, replies: dict[str, Received | None], masked: bool) -> SiteRow:
     lacks: dict[tuple[About, str | None, Outcome, str], _Lack] = {}
     for moment, reply in replies.items():
         for found in _lacks(site, reply):
@@ -97,7 +100,7 @@ def _site_row(site: RosterSite, replies: dict[str, Received | None]) -> SiteRow:
         title=site.title,
         kind=site.kind,
         trains=site.trains,
-        status=_status(replies.values(), bool(lacks)),
+        status=_status(replies.values(), bool(lacks), masked),
         absences=tuple(
             Absence(
                 about=about,
@@ -139,13 +142,13 @@ def _metric(key: tuple[object, ...]) -> str:
     return next(str(part) for part in key[1:] if isinstance(part, str))
 
 
-def _status(replies: Iterable[Received | None], lacks: bool) -> SiteStatus:
+def _status(replies: Iterable[Received | None], lacks: bool, masked: bool) -> SiteStatus:
     """`partly` where anything was released and something lacks; else the gravest thing that stood in the way."""
     outcomes = [reply_outcome(reply) for reply in replies]
     released = any(
         reply is not None
         and reply_outcome(reply) is Outcome.RELEASED
-        and any(code is Code.OK for _, code, _ in reply.slots)
+        and (masked or any(code is Code.OK for _, code, _ in reply.slots))
         for reply in replies
     )
     if released:

@@ -69,11 +69,14 @@ class Row(RowKey):
     high_one_new_site: float | None = None
     n: int = Field(ge=0, description="examples scored")
     unscored: int = Field(ge=0, description="examples whose score is undefined: a reference or a fact is lacking")
-    suppressed: int = Field(ge=0, description="sites whose number was held back for having few examples")
+    suppressed: int | None = Field(ge=0, description="sites whose number was held back for having few examples")
     sites: int = Field(ge=0, description="sites in the value")
-    refused: int = Field(ge=0, description="sites whose policy or approval says no")
-    missing: int = Field(ge=0, description="sites that gave no answer or have no data")
-    failed: int = Field(ge=0, description="sites where something broke")
+    refused: int | None = Field(ge=0, description="sites whose policy or approval says no")
+    missing: int | None = Field(ge=0, description="sites that gave no answer or have no data")
+    failed: int | None = Field(ge=0, description="sites where something broke")
+    withheld: int | None = Field(
+        None, ge=0, description="with masked sums, in place of the four before it: sites that are not in the value"
+    )
     worst_site: str | None
     worst_value: float | None
     best_site: str | None

@@ -139,11 +139,12 @@ def _sections(report: Report, language: Language) -> Iterator[Section]:
             text=(assurance_text(language),),
             tables=(assurance_table((*gains, *others), report, language),),
         )
-    yield Section(
-        say(language, "Organisation för organisation", "Site by site"),
-        figure=SITES,
-        behind=tuple(site_table(task, boards[task.name], report, language) for task in tasks),
-    )
+    if report.privacy == "plain":
+        yield Section(
+            say(language, "Organisation för organisation", "Site by site"),
+            figure=SITES,
+            behind=tuple(site_table(task, boards[task.name], report, language) for task in tasks),
+        )
     groups = [group_table(task, boards[task.name], report, language) for task in tasks]
     if any(groups):
         yield Section(

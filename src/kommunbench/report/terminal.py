@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from kommunbench.report.notes import PRIVACY
 from kommunbench.report.rows import Leaderboard, Report, SiteRow
 from kommunbench.report.sections import gains_of
 from kommunbench.report.tables import about, places, primary_label, task_of
@@ -44,6 +45,12 @@ def print_leaderboard(report: Report, console: Console, language: Language = "en
         console.print()
     for line in _absences(report, language):
         console.print(line, highlight=False)
+    console.print(_privacy(report, language), highlight=False)
+
+
+def _privacy(report: Report, language: Language) -> str:
+    """Which mode of privacy the run was in: the first sentences of its note."""
+    return pick(language, PRIVACY[report.privacy]).replace("**", "[bold]", 1).replace("**", "[/bold]", 1)
 
 
 def _table(board: Leaderboard, report: Report, language: Language, wide: bool) -> Table:

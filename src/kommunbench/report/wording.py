@@ -33,6 +33,7 @@ _LACKS = {
     "refused": ("nekat", "refused"),
     "missing": ("uteblivet", "missing"),
     "failed": ("misslyckat", "failed"),
+    "withheld": ("inte med i summan", "not in the sum"),
 }
 _UNITS = {
     "share": ("0–1", "0–1"),

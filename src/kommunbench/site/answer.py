@@ -43,6 +43,7 @@ from kommunbench.release import (
     refuse,
 )
 from kommunbench.release.budget import Spent
+from kommunbench.release.masked import WithheldError
 from kommunbench.site.answers import KeptAnswers
 from kommunbench.site.close import close
 from kommunbench.site.data import SiteData
@@ -52,6 +53,7 @@ from kommunbench.site.evaluations import KeptEvaluations
 from kommunbench.site.keep import KeptTallies
 from kommunbench.site.kept import Place, keep_no_longer
 from kommunbench.site.log import log_failure
+from kommunbench.site.masked import MaskedAnswer
 from kommunbench.site.memory import canaries_for, log_memory
 from kommunbench.site.ratings import answer_ratings
 from kommunbench.site.registrations import Registrations, noted_for
@@ -74,14 +76,25 @@ def answer_request(settings: SiteSettings, request: Request, adapters: Mapping[s
     except NoPolicyError as error:
         log.error("%s", error)
         return refuse(error.code, request, ledger)
-    work = Work(settings, policy, request, adapters)
     keep_no_longer(Place(settings.home, settings.ledger_path), policy.retention_days)
-    code = admit(work.policy, request, ledger)
+    code = admit(policy, request, ledger)
     if code is not Code.OK:
         return refuse(code, request, ledger)
-    work.left_ms = left_ms(policy, request, ledger)
-    work.noted = noted_for(ledger.entries(), request.spec.digest)
-    return let_out(*work.done(), adapters.get(FEDERATION), ledger)
+    sent = adapters.get(FEDERATION)
+
+    def work() -> tuple[ReleasePolicy, Request, Answer]:
+        found = Work(settings, policy, request, adapters)
+        found.left_ms = left_ms(policy, request, ledger)
+        found.noted = noted_for(ledger.entries(), request.spec.digest)
+        return found.done()
+
+    if request.masking is None:
+        return let_out(*work(), sent, ledger)
+    try:
+        return MaskedAnswer(settings, policy, request, ledger).release(sent, lambda: work()[::2])
+    except WithheldError as error:
+        log.error("%s", error)
+        return refuse(error.code, request, ledger)
 
 
 class Work:
@@ -127,7 +140,7 @@ class Work:
                 else:
                     values[cell, metric] = outcome.sum(metric)
         self.answer.values, self.answer.codes = values, codes
-        if self.request.train:
+        if self.request.train and (self.request.masking is None or self.request.masking.train):
             self.train()
         self.cost = replace(self.cost, energy_j=meter.joules())
         self.answer.cost, self.answer.registrations = self.cost, self.registrations()

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kommunbench.core.digests import digest
+from kommunbench.core.masking import MASKED_SUM
 from kommunbench.report.record import RunFolder, RunInfo
 from kommunbench.report.rows import PairRow, Report, Row, RowKey
 
@@ -117,7 +118,7 @@ def _costs(folder: RunFolder) -> Iterator[tuple[str, int, float]]:
             total["run_cost/bytes"] += reply.bytes_in + reply.bytes_out
             total["run_cost/examples"] += reply.cost.examples + reply.cost.train_examples
             total["run_cost/tokens"] += reply.cost.prompt_tokens + reply.cost.new_tokens + reply.cost.train_tokens
-            total["run_cost/sites"] += reply.status == "ok"
+            total["run_cost/sites"] += reply.status == "ok" and reply.site != MASKED_SUM
     for step, total in rounds.items():
         yield from ((metric, step, value) for metric, value in total.items())
 
@@ -197,7 +198,7 @@ def _put_row(node: Node, row: Row, step: int) -> None:
     if row.primary:
         node.put(f"primary/{row.task}", step, row.value)
         node.put(f"{row.task}_counts/scored", step, row.n)
-        for name in ("unscored", "sites", "suppressed", "refused", "missing", "failed"):
+        for name in ("unscored", "sites", "suppressed", "refused", "missing", "failed", "withheld"):
             node.put(f"{row.task}_counts/{name}", step, getattr(row, name))
 
 

@@ -1,0 +1,204 @@
+"""The door's rules on masked sums: what goes in, when a sum may be read, and what nearly the same sites may add up."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import doorway as d
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kommunbench.core.errors import FederationError
+from kommunbench.core.metric import INT64_MAX
+from kommunbench.core.spec import Code, Cost
+from kommunbench.release import Ledger, review
+from kommunbench.release.company import free, marks, note
+from kommunbench.release.masked import (
+    ADAPTER_SCALE,
+    Layout,
+    WithheldError,
+    left_out,
+    let_out_step,
+    open_sum,
+    pack,
+    read_sum,
+    shown,
+    to_words,
+)
+
+CLOSED = "00:00-00:01 and 12:00-12:01"
+COSTS = len(fields(Cost))
+ALLOW = {"training": "allow", "adapters": "allow"}
+
+
+def masked_training(**changed):
+    return d.masked_request(train=True, round=1, **changed)
+
+
+def packed(request, answer, sent=None, **policy):
+    release = review(d.make_policy(**policy), request, answer, sent)
+    layout = Layout.of(request, sent)
+    return layout, release, pack(layout, release, sent)
+
+
+def test_a_sum_reads_as_the_sum_of_what_was_reviewed_and_says_how_many_gave_it():
+    request = d.masked_request()
+    vectors = [packed(request, d.make_answer(request, n))[2] for n in (12, 40, 4)]
+    found = read_sum(request, None, sum(vectors), 3)
+    for key, sites, row in found.slots:
+        slot = next(slot for slot in request.slots() if slot.key == key)
+        assert sites == 2
+        assert row == tuple(map(sum, zip(d.row(slot, 12), d.row(slot, 40), strict=True)))
+
+
+def test_the_mean_adapter_is_weighed_by_examples_and_as_fine_as_float32():
+    request, sent = masked_training(), d.weights(0.25)
+    rng = np.random.default_rng(3)
+    sizes, trained = (30, 50, 10), []
+    vectors = []
+    for size in sizes:
+        own = {name: (array + rng.normal(0, 0.02, array.shape)).astype(np.float32) for name, array in sent.items()}
+        trained.append(own)
+        _, release, vector = packed(request, d.trained(request, own, size), sent, **ALLOW)
+        assert release.adapter_code is Code.OK
+        vectors.append(vector)
+    found = read_sum(request, sent, sum(vectors), 3)
+    assert (found.trained, found.examples) == (3, sum(sizes))
+    for name in sent:
+        mean = np.average([own[name].astype(np.float64) for own in trained], axis=0, weights=sizes)
+        np.testing.assert_allclose(found.adapter[name], mean, rtol=0, atol=2 / ADAPTER_SCALE + 3e-8)
+
+
+def test_an_adapter_that_is_not_there_or_does_not_fit_counts_for_nothing():
+    request, sent = masked_training(), d.weights(0.0)
+    for own, policy in ((d.weights(1.0), {}), (d.weights(3e38), ALLOW)):
+        layout, _, vector = packed(request, d.trained(request, own), sent, **policy)
+        assert not vector[layout.flags][-1]
+        assert read_sum(request, sent, vector, 1).adapter is None
+        assert not vector[sum(layout.widths[:-1]) : layout.flags.start].any()
+
+
+def test_units_whose_sum_could_wrap_are_found_before_anything_is_masked():
+    layout = Layout((2, 1, 1))
+    vector = np.array([1, -(INT64_MAX // 4) - 1, INT64_MAX // 4, -(2**63), 1, 1, 1, *[0] * COSTS])
+    assert layout.fitting(vector, 4) == [False, True, False]
+    kept = layout.only(vector, [False, True, False])
+    assert kept.tolist() == [0, 0, INT64_MAX // 4, 0, 0, 1, 0, *[0] * COSTS]
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=6), st.integers(1, 6))
+def test_a_unit_is_shown_where_enough_sites_give_it(sites, least):
+    assert shown(sites, least) == [sum(site[unit] for site in sites) >= least for unit in range(4)]
+
+
+@pytest.mark.parametrize("how", ["length", "count", "bounds", "held back", "few examples", "no examples"])
+def test_what_is_no_sum_of_doors_is_refused(how):
+    request, sent = masked_training(), d.weights(0.0)
+    layout, _, vector = packed(request, d.trained(request, d.weights(1.0)), sent, **ALLOW)
+    vector, flags = vector.copy(), layout.flags
+    if how == "length":
+        vector = vector[1:]
+    elif how == "count":
+        vector[flags.start] = 9
+    elif how == "bounds":
+        vector[2] = INT64_MAX
+    elif how == "held back":
+        vector[flags.start] = 0
+    elif how == "few examples":
+        vector[0 : layout.widths[0]] = 0
+    else:
+        vector[sum(layout.widths[:-1])] = 0
+    with pytest.raises(FederationError, match="a masked sum is malformed"):
+        read_sum(request, sent, vector, 3)
+
+
+def test_what_was_refused_or_awaits_approval_opens_no_sum(tmp_path):
+    request = d.masked_request()
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    for policy, code in (({"results": "approve"}, Code.PENDING), ({"hours": CLOSED}, Code.OVER_LIMIT)):
+        with pytest.raises(WithheldError) as refused:
+            open_sum(d.make_policy(**policy), request, d.make_answer(request), None, ledger)
+        assert refused.value.code is code
+    assert not ledger.entries()
+
+
+def test_the_ledger_says_what_stayed_behind_for_want_of_sites(tmp_path):
+    request, sent = masked_training(), d.weights(0.0)
+    policy, ledger = d.make_policy(**ALLOW), Ledger(tmp_path / "ledger.jsonl")
+    vector, line = open_sum(policy, request, d.trained(request, d.weights(1.0)), sent, ledger)
+    layout = Layout.of(request, sent)
+    given = [bool(flag) for flag in vector[layout.flags]]
+    units = len(given)
+    assert line["released"] == units - 1
+    assert left_out(line, layout, given, given) == line
+    less = left_out(line, layout, given, [False, False, *[True] * (units - 3), False])
+    assert (less["released"], less["adapter"]) == (units - 3, "TOO_FEW_SITES")
+    assert less["withheld"]["TOO_FEW_SITES"] == 2
+
+
+def test_a_step_leaves_with_its_line_and_only_in_a_masked_sum(tmp_path):
+    ledger, policy = Ledger(tmp_path / "ledger.jsonl"), d.make_policy()
+    words = to_words(b"x" * 13)
+    assert words.tobytes() == b"x" * 13 + bytes(3)
+    release = let_out_step(policy, d.masked_request("share"), words, {"extra": 1}, ledger)
+    assert release.values.tobytes() == words.tobytes()
+    (entry,) = ledger.entries()
+    assert (entry["step"], entry["mode"], entry["payload"], entry["extra"]) == ("share", "secagg", release.digest, 1)
+    for request, other, code in (
+        (d.make_request(), policy, Code.INTERNAL),
+        (d.masked_request(), None, Code.POLICY_MISSING),
+        (d.masked_request(spec=d.make_spec()), policy, Code.BAD_REQUEST),
+    ):
+        refused = let_out_step(other, request, words, {}, ledger)
+        assert (refused.code, refused.values.any()) == (code, False)
+    assert len(ledger.entries()) == 1
+
+
+def entry(request, sites, sent=None):
+    units = marks(request, sent)
+    return note(units, [True] * len(units), sites)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sets(st.sampled_from("abcdefgh"), min_size=2), st.sets(st.sampled_from("abcdefgh"), min_size=2))
+def test_the_same_numbers_go_to_sums_over_the_same_sites_or_over_very_different_ones(before, now):
+    request = d.masked_request()
+    units = marks(request, None)
+    apart = len(before ^ now)
+    assert set(free([entry(request, before), {}], units, now, 3)) == {apart == 0 or apart >= 3}
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        ({"run": "another"}, True),
+        ({"seed": 7}, True),
+        ({"tasks": tuple(d.task_ref(task, max_new_tokens=47) for task in (d.QA, d.SHORT))}, True),
+        ({"models": tuple(ref.model_copy(update={"digest": "c" * 64}) for ref in d.make_spec().models)}, False),
+    ],
+)
+def test_a_number_is_known_again_by_what_it_measures(changed, same):
+    first = d.masked_request()
+    spec = d.make_spec(privacy="secagg", min_sites=3, **changed)
+    again = marks(d.masked_request(spec=spec), None)
+    assert set(free([entry(first, "abcdef")], again, "abcde", 3)) == {not same}
+
+
+def test_closing_sums_go_with_the_tallies_of_their_run_and_weights_with_those_they_were_trained_from():
+    spec = d.make_spec(privacy="secagg", min_sites=3)
+    work = d.masked_request(spec=spec)
+    close = d.close_request(spec)
+    assert set(free([entry(work, "abcdef")], marks(close, None), "abcde", 3)) == {False}
+    other = d.close_request(d.make_spec(privacy="secagg", min_sites=3, run="another"))
+    assert set(free([entry(work, "abcdef")], marks(other, None), "abcde", 3)) == {True}
+    train = d.masked_request(cells=(), train=True)
+    assert free([entry(train, "abcdef", d.weights(1.0))], marks(train, d.weights(1.0)), "abcde", 3) == [False]
+    assert free([entry(train, "abcdef", d.weights(1.0))], marks(train, d.weights(2.0)), "abcde", 3) == [True]
+
+
+def test_cost_is_summed_like_everything_else():
+    request = d.masked_request()
+    vectors = [packed(request, d.make_answer(request, cost=Cost(evaluate_ms=100, examples=40)))[2] for _ in range(3)]
+    assert read_sum(request, None, sum(vectors), 3).cost == replace(Cost(), evaluate_ms=300, examples=120)
