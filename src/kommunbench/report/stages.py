@@ -36,7 +36,7 @@ class Stages:
         values: by stage, one value a seed; a stage that was not run is absent.
         over_base: federated less base. None where sites released too little.
         over_alone: federated less local.
-        share: (federated - base) / (central - base), of means over seeds; None where central is not above base.
+        share: (federated - base) / (central - base), of means over seeds; None where central is no better than base.
     """
 
     task: TaskRow
@@ -82,8 +82,9 @@ def _stages(report: Report, rows: list[Row], task: TaskRow, alone: str, together
             values[row.stage] = (*values.get(row.stage, ()), row.value)
     base, federated, central = (fmean(values[stage]) if stage in values else None for stage in _BOUNDS)
     share = None
-    if base is not None and federated is not None and central is not None and central != base:
-        share = (federated - base) / (central - base)
+    if base is not None and federated is not None and central is not None:
+        better = base < central if task.direction == "higher" else base > central
+        share = (federated - base) / (central - base) if better else None
     unit = rows[0].unit
     return Stages(
         task,
