@@ -1,7 +1,7 @@
 """Do 95 % intervals hold the truth 95 times in 100? By simulation, through the code that makes reports.
 
 The slow tests make 2,000 repetitions of each and ask for 93 to 97 %; the quick ones make fewer and ask for what so few
-can show. `benchmarks/coverage.py` publishes the table.
+can show. `benchmarks/intervals.py` publishes the table.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How often intervals hold the truth, and how often the paired test cries wolf: a table, by simulation.
 
-    python benchmarks/coverage.py [REPETITIONS] [OUT]
+    python benchmarks/intervals.py [REPETITIONS] [OUT]
 
 Federations are simulated (tests/simulation.py) and go through the code that makes reports. No text, no model; one core.
 """
@@ -25,7 +25,7 @@ Simulated: {sites} sites of {least} to {most} examples that differ from each oth
 truth is known. Drawn anew {repetitions:,} times for each number, then through the code that makes reports.
 
 ```sh
-python benchmarks/coverage.py {repetitions}
+python benchmarks/intervals.py {repetitions}
 ```
 
 | measure | these sites | sites like these | of new sites, by the interval for these | false alarms of the paired test |
