@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from kommunbench.cli.dashboard import free_port, serving, wait_until_ready
+from kommunbench.core.addresses import is_loopback
 from kommunbench.core.errors import ConfigError, DataError
 from kommunbench.tracking import TrackingSettings
 from kommunbench.tracking.first_page import with_first_page
-from kommunbench.tracking.server import is_loopback, prepare_server, runs_page
+from kommunbench.tracking.server import prepare_server, runs_page
 from kommunbench.tracking.store import open_store
 
 

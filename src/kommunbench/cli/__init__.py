@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import click
+from typing_extensions import override
 
 from kommunbench import __version__
 from kommunbench.core.errors import INTERRUPTED_EXIT_CODE, KommunbenchError
@@ -31,11 +32,13 @@ COMMANDS = {
 class Commands(click.Group):
     """A group whose commands are imported when they are needed."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of the table."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+    @override
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import and give the command of that name."""
         if name not in COMMANDS:
             return None
@@ -47,7 +50,8 @@ class Commands(click.Group):
 
         return get_command(found)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table of commands, without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from kommunbench.core.errors import Fault, FederationError
 from kommunbench.federation.deployment.certificates import WARN_DAYS, days_left
-from kommunbench.federation.deployment.folder import CoordinatorFolder
+from kommunbench.federation.deployment.folder import EVERYWHERE, CoordinatorFolder
 from kommunbench.federation.deployment.invitation import certificate_fingerprint, spoken
 from kommunbench.federation.deployment.roster import Kind, Member, Roster
 
@@ -32,7 +32,7 @@ def init(
     name: Annotated[str, typer.Option(help="Your organisation, as sites know it.")] = "",
     address: Annotated[str, typer.Option(help="host:port that sites call.")] = "",
     folder: Dir = DEFAULT,
-    listen: Annotated[str, typer.Option(help="Address of this machine that the front listens on.")] = "0.0.0.0",  # noqa: S104
+    listen: Annotated[str, typer.Option(help="Address of this machine that the front listens on.")] = EVERYWHERE,
     port: Annotated[int, typer.Option(help="Port that the front listens on; by default that of --address.")] = 0,
     superlink_port: Annotated[int, typer.Option(help="Port of the SuperLink, on loopback.")] = 9400,
     mlflow_port: Annotated[int, typer.Option(help="Port of MLflow, on loopback.")] = 9401,
@@ -102,7 +102,7 @@ def stop(folder: Dir = DEFAULT) -> None:
     from kommunbench.federation.deployment import service
 
     made = CoordinatorFolder(folder)
-    made.settings  # noqa: B018  the folder has to be one
+    made.check()
     stopped = service.stop(made)
     console.print(f"Stopped {', '.join(stopped)}." if stopped else "Nothing was running.")
 
@@ -180,7 +180,7 @@ def invite(
     from kommunbench.federation.deployment.setup import write_invitation
 
     made = CoordinatorFolder(folder)
-    made.settings  # noqa: B018
+    made.check()
     try:
         member = Member(name=name, title=title or name, kind=kind, trains=trains)
     except ValidationError:
@@ -237,7 +237,7 @@ def remove(name: Annotated[str, typer.Argument(help="The site's name.")], folder
     Example: kommunbench coordinator remove harnosand
     """
     made = CoordinatorFolder(folder)
-    made.settings  # noqa: B018
+    made.check()
     member = Roster(made.roster_path).remove(name)
     _follow(made)
     console.print(f"{escape(member.title)} is out: its key is refused from now on.")

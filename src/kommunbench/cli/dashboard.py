@@ -44,12 +44,13 @@ def dashboard(
     open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
 ) -> None:
     """Open MLflow on the results: runs, curves, comparisons, reports, the trained adapter. Ctrl-C ends it."""
-    from kommunbench.tracking.server import is_loopback, prepare_server, runs_page
+    from kommunbench.core.addresses import from_here, is_loopback
+    from kommunbench.tracking.server import prepare_server, runs_page
 
     page = runs_page(results)
     port = free_port(host, port)
     server = prepare_server(results, host, port, page, allowed_hosts)
-    address = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
+    address = from_here(host)
     url = f"http://{f'[{address}]' if ':' in address else address}:{port}/"
     log = results / "dashboard.log"
     print("Starting MLflow ...", flush=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import secrets
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from kommunbench.core.addresses import is_loopback
 from kommunbench.core.errors import ConfigError, DataError, Fault
 from kommunbench.tracking.first_page import PAGE_VARIABLE
 from kommunbench.tracking.settings import QUIET, TrackingSettings
@@ -24,14 +24,6 @@ class Server:
 
     command: tuple[str, ...]
     environment: dict[str, str]
-
-
-def is_loopback(host: str) -> bool:
-    """Only this machine can reach `host`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def runs_page(results: Path) -> str:

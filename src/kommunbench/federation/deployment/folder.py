@@ -18,12 +18,13 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
+from kommunbench.core.addresses import LOOPBACK
 from kommunbench.core.errors import ConfigError, Fault
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.spec import Name
 from kommunbench.federation.deployment.invitation import Title, split_address
 
-LOOPBACK = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104  the front is what other organisations' sites call
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -35,7 +36,7 @@ class FrontSettings(_Frozen):
     """Our TLS front. `enabled: false` where nginx stands there instead."""
 
     enabled: bool = True
-    host: Annotated[str, StringConstraints(min_length=1, max_length=253)] = "0.0.0.0"  # noqa: S104
+    host: Annotated[str, StringConstraints(min_length=1, max_length=253)] = EVERYWHERE
     port: Port
 
 
@@ -95,6 +96,10 @@ class CoordinatorFolder:
     def mlflow_uri(self) -> str:
         """Address of MLflow's server; empty where there is none."""
         return f"http://{LOOPBACK}:{self.settings.mlflow.port}" if self.settings.mlflow.enabled else ""
+
+    def check(self) -> None:
+        """Raise ConfigError where this is no coordinator's folder, or its settings are wrong."""
+        _ = self.settings
 
     @cached_property
     def settings(self) -> CoordinatorSettings:

@@ -24,9 +24,10 @@ from types import FrameType
 
 import psutil
 
+from kommunbench.core.addresses import LOOPBACK, from_here
 from kommunbench.core.errors import Fault, FederationError, KommunbenchError
 from kommunbench.federation.deployment.certificates import days_left
-from kommunbench.federation.deployment.folder import LOOPBACK, CoordinatorFolder
+from kommunbench.federation.deployment.folder import CoordinatorFolder
 from kommunbench.federation.deployment.roster import Roster
 from kommunbench.tracking.shared_server import shared_server
 
@@ -74,8 +75,7 @@ def workers(folder: CoordinatorFolder) -> Iterator[Worker]:
     yield Worker("superlink", command, environment, (LOOPBACK, settings.superlink.port))
     if settings.front.enabled:
         front = (sys.executable, "-m", "kommunbench", "coordinator", "front", "--dir", str(folder.path))
-        host = LOOPBACK if settings.front.host in ("0.0.0.0", "::") else settings.front.host  # noqa: S104
-        yield Worker("front", front, environment, (host, settings.front.port))
+        yield Worker("front", front, environment, (from_here(settings.front.host), settings.front.port))
     if settings.mlflow.enabled:
         mlflow = settings.mlflow
         server = shared_server(folder.state, folder.keys, mlflow.port, mlflow.backend, mlflow.artifacts)

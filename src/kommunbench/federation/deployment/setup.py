@@ -7,10 +7,10 @@ from pathlib import Path
 
 import yaml
 
+from kommunbench.core.addresses import LOOPBACK
 from kommunbench.core.errors import ConfigError, Fault
 from kommunbench.federation.deployment.certificates import make_authority, make_certificate, write_secret
 from kommunbench.federation.deployment.folder import (
-    LOOPBACK,
     SETTINGS_YAML,
     CoordinatorFolder,
     CoordinatorSettings,

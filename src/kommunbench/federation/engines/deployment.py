@@ -40,6 +40,8 @@ RUN_FILE = "flower.json"
 def run(plan: Plan, nodes: Sequence[Mapping[str, Any]], workers: int, threads: int) -> None:  # noqa: ARG001
     """Run the ServerApp here, on the SuperLink of the plan's coordinator.
 
+    The signature is every engine's: real sites bring their own nodes, workers and threads.
+
     Raises:
         KommunbenchError: as the ServerApp raised it.
         FederationError: the SuperLink is down, or stayed down for long.
