@@ -19,7 +19,7 @@ from flwr.common.serde import message_to_proto
 from flwr.supercore.task_identity import TaskIdentity
 
 from kommunbench.cli.compose import make_plan, make_sites
-from kommunbench.config import compose_settings
+from kommunbench.config.hydra import compose_settings
 from kommunbench.core.spec import Request
 from kommunbench.federation.plan import schedule
 from kommunbench.federation.records import write_release

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from kommunbench.config import compose_settings
+from kommunbench.config.hydra import compose_settings
 from kommunbench.core.spec import PromptRef
 from kommunbench.core.task import load_task
 from kommunbench.models.open import load_card, open_model

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from kommunbench.cli.compose import make_plan, make_sites, node_config
-from kommunbench.config import Settings, compose_settings
+from kommunbench.config.hydra import compose_settings
+from kommunbench.config.settings import Settings
 from kommunbench.federation.engines.local import LocalGrid, Wiretap, run_apps
 from kommunbench.report.record import RunFolder
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from kommunbench.config import Settings, compose_settings, read_settings, run_hydra
+from kommunbench.config.hydra import compose_settings, run_hydra
+from kommunbench.config.settings import Settings, read_settings
 from kommunbench.core.errors import ConfigError
 from kommunbench.core.folders import CONF, TASKS
 from kommunbench.core.task import load_task

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from kommunbench.cli import cli
-from kommunbench.config import compose_settings
+from kommunbench.config.hydra import compose_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("results/*.md"))]

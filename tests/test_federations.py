@@ -11,7 +11,8 @@ from rich.console import Console
 
 from federated_folder import run
 from kommunbench.cli.compose import make_plan
-from kommunbench.config import SyntheticFederation, compose_settings
+from kommunbench.config.hydra import compose_settings
+from kommunbench.config.settings import SyntheticFederation
 from kommunbench.core.errors import ConfigError
 from kommunbench.core.task import task_names
 from kommunbench.report.build import build_report

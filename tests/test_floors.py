@@ -13,7 +13,8 @@ from typing import Literal, NamedTuple
 import pytest
 
 from federated_folder import run
-from kommunbench.config import Settings, SyntheticFederation, compose_settings
+from kommunbench.config.hydra import compose_settings
+from kommunbench.config.settings import Settings, SyntheticFederation
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Tally, add
 from kommunbench.core.model import Decoding, Query

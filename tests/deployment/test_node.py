@@ -18,7 +18,7 @@ import pytest
 
 from deployment.superlink import TestLink, TestRun, wait_for
 from kommunbench.cli.compose import make_spec
-from kommunbench.config import compose_settings
+from kommunbench.config.hydra import compose_settings
 from kommunbench.core.spec import Code, Request, RunSpec
 from kommunbench.federation.deployment.bundle import bundle
 from kommunbench.federation.deployment.invitation import read_request

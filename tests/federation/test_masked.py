@@ -18,7 +18,7 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from federated_folder import rows, settings_for, write_sites
 from kommunbench.cli.compose import make_plan, make_sites, node_config
-from kommunbench.config import Settings
+from kommunbench.config.settings import Settings
 from kommunbench.core.masking import MASKED_SUM
 from kommunbench.core.spec import Code, Request
 from kommunbench.federation.client_app import app as client_app

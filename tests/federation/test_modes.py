@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kommunbench.config import compose_settings
+from kommunbench.config.hydra import compose_settings
 from kommunbench.core.errors import ConfigError
 from kommunbench.core.modes import FEATURES, mode_table, too_few
 from kommunbench.federation.masked import threshold_for

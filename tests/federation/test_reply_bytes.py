@@ -8,7 +8,7 @@ import pytest
 from door import reply_bytes
 
 from kommunbench.cli.compose import make_plan
-from kommunbench.config import compose_settings
+from kommunbench.config.hydra import compose_settings
 from kommunbench.core.spec import Code, Request
 from kommunbench.federation.plan import schedule
 from kommunbench.release import refuse

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from fabricate import Fabricated
-from kommunbench.config import compose_settings
+from kommunbench.config.hydra import compose_settings
 from kommunbench.core.errors import ConfigError
 from kommunbench.report.build import build_report
 from kommunbench.report.markdown import markdown

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from kommunbench import __version__
-from kommunbench.config import DeployedFederation, FolderFederation, Settings, SyntheticFederation
+from kommunbench.config.settings import DeployedFederation, FolderFederation, Settings, SyntheticFederation
 from kommunbench.core.digests import digest
 from kommunbench.core.errors import ConfigError, Fault, FederationError
 from kommunbench.core.folders import CHECKOUT, overlay

@@ -78,7 +78,8 @@ def rehearsal(home: SiteHome) -> Iterator[Finding]:
     The time for the site's own text is the measured time an example times its examples; a larger model takes longer.
     """
     from kommunbench.cli.compose import make_spec
-    from kommunbench.config import SyntheticFederation, compose_settings
+    from kommunbench.config.hydra import compose_settings
+    from kommunbench.config.settings import SyntheticFederation
     from kommunbench.federation.plan import base_cells
     from kommunbench.site.answer import answer_request
     from kommunbench.site.settings import SiteSettings

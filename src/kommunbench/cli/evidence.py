@@ -67,7 +67,7 @@ def site_evidence(
 def _log(folder: RunFolder) -> None:
     """Put the bundle beside the run's report in MLflow, where the run was logged."""
     from kommunbench.cli.compose import tracking_of
-    from kommunbench.config import read_settings
+    from kommunbench.config.settings import read_settings
     from kommunbench.tracking import log_evidence
 
     config = folder.path / "config.yaml"

@@ -23,7 +23,7 @@ from kommunbench.core.errors import (
 )
 
 if TYPE_CHECKING:
-    from kommunbench.config import Settings
+    from kommunbench.config.settings import Settings
     from kommunbench.federation.plan import Plan
     from kommunbench.report.record import RunFolder
     from kommunbench.tracking import RunStatus
@@ -38,7 +38,7 @@ console = Console()
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def run(words: tuple[str, ...]) -> None:
     """Hydra owns the words after `kommunbench run`."""
-    from kommunbench.config import run_hydra
+    from kommunbench.config.hydra import run_hydra
 
     def job(settings: Settings, resolved: str) -> None:
         from kommunbench.cli.compose import earlier_folders, make_plan

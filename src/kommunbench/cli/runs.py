@@ -147,7 +147,7 @@ def resume_run(run: Annotated[str, typer.Argument(help="Name or folder.")], resu
 
 def _conduct(folder: RunFolder, ask: dict[str, str]) -> None:
     from kommunbench.cli.run import conduct
-    from kommunbench.config import read_settings
+    from kommunbench.config.settings import read_settings
     from kommunbench.federation.plan import Plan
 
     plan = Plan.model_validate_json((folder.path / "plan.json").read_text(encoding="utf-8"))

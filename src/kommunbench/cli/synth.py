@@ -23,7 +23,8 @@ def write(
 
     Example: kommunbench synth data/pilot federation=pilot seed=7 synthetic.hard_share=0.5
     """
-    from kommunbench.config import SyntheticFederation, compose_settings
+    from kommunbench.config.hydra import compose_settings
+    from kommunbench.config.settings import SyntheticFederation
     from kommunbench.synthetic.folder import write_federation
 
     settings = compose_settings(words or [])

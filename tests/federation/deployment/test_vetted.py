@@ -19,7 +19,7 @@ from flwr.supernode.cli.flower_supernode import _parse_args_run_supernode
 from flwr.supernode.runtime import run_clientapp
 
 from kommunbench.cli.compose import make_spec
-from kommunbench.config import compose_settings
+from kommunbench.config.hydra import compose_settings
 from kommunbench.core.spec import Code, Request, RunSpec
 from kommunbench.federation.deployment.bundle import bundle, bundle_digest
 from kommunbench.federation.deployment.supernode import arguments
