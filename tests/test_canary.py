@@ -24,7 +24,7 @@ import pytest
 
 from kommunbench.core.spec import Code
 from kommunbench.core.task import load_task
-from kommunbench.models.open import BUILTIN
+from kommunbench.models.folder import BUILTIN
 from kommunbench.report.record import RunFolder
 from outside import TROUBLED, install
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kommunbench.core.folders import CONF, TASKS
-from kommunbench.models.open import BUILTIN
+from kommunbench.models.folder import BUILTIN
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.slow

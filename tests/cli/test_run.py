@@ -18,7 +18,7 @@ from federated_folder import run as run_federation
 from kommunbench import cli
 from kommunbench.core.spec import Code
 from kommunbench.federation.rounds import pooled
-from kommunbench.models.open import BUILTIN
+from kommunbench.models.folder import BUILTIN
 
 KOMMUNBENCH = Path(sys.executable).with_name("kommunbench")
 SMALL = ("strategy=none", "models=[lead,copy,retrieval]", "tracking=off")

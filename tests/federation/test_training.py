@@ -13,7 +13,8 @@ from transformers import AutoModelForCausalLM
 from federated_folder import rows, run, settings_for, write_sites
 from kommunbench.core.spec import Code
 from kommunbench.federation.rounds import pooled
-from kommunbench.models.open import load_card, model_folder
+from kommunbench.models.folder import model_folder
+from kommunbench.models.open import load_card
 from kommunbench.report.build import build_report
 from kommunbench.report.record import RunFolder
 

@@ -36,6 +36,8 @@ def _tokenizer(folder: Path) -> int:
 def make(folder: Path, architecture: str) -> ModelCard:
     import torch
     from transformers import (
+        BartConfig,
+        BartForConditionalGeneration,
         GPT2Config,
         GPT2LMHeadModel,
         Lfm2Config,
@@ -77,6 +79,22 @@ def make(folder: Path, architecture: str) -> ModelCard:
                 num_layers=2,
                 num_heads=2,
                 decoder_start_token_id=0,
+                **ends,
+            )
+        ),
+        "bart": lambda: BartForConditionalGeneration(
+            BartConfig(
+                vocab_size=size,
+                d_model=32,
+                encoder_layers=2,
+                decoder_layers=2,
+                encoder_attention_heads=2,
+                decoder_attention_heads=2,
+                encoder_ffn_dim=64,
+                decoder_ffn_dim=64,
+                max_position_embeddings=256,
+                decoder_start_token_id=1,
+                forced_eos_token_id=None,
                 **ends,
             )
         ),

@@ -20,5 +20,5 @@ def test_another_answer_is_another_model() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"text": 3}])
 def test_what_is_no_answer_is_said(options: dict) -> None:
-    with pytest.raises(ModelError, match=r"options\.text"):
+    with pytest.raises(ModelError, match="text is"):
         Constant(CARD.model_copy(update={"options": options}))

@@ -6,7 +6,8 @@ import json
 import random
 
 from kommunbench.core.model import Decoding, Query
-from kommunbench.models.open import load_card, model_folder, open_model
+from kommunbench.models.folder import model_folder
+from kommunbench.models.open import load_card, open_model
 from kommunbench.synthetic.fillers import Fillers
 from kommunbench.synthetic.neutral_lattlast import rewriting
 from kommunbench.synthetic.neutral_summarization import case

@@ -10,7 +10,8 @@ import yaml
 from kommunbench.core.errors import ModelError
 from kommunbench.core.folders import TASKS
 from kommunbench.core.task import load_task
-from kommunbench.models.open import BUILTIN, card_digest, load_card
+from kommunbench.models.folder import BUILTIN
+from kommunbench.models.open import card_digest, load_card
 from kommunbench.release import read_policy
 from kommunbench.site.home import SiteHome
 from kommunbench.site.models import add_model, list_models, remove_model

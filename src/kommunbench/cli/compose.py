@@ -25,7 +25,7 @@ from kommunbench.federation.deployment.roster import Roster
 from kommunbench.federation.engines import open_engine
 from kommunbench.federation.plan import Plan, pairs_to_compare, pairs_with_earlier, tally_shares
 from kommunbench.federation.strategies import check_options
-from kommunbench.models.open import card_digest
+from kommunbench.models.open import card_digest, reads_prompt
 from kommunbench.release.identity import Identity
 from kommunbench.release.peers import PEERS
 from kommunbench.report.record import EarlierRun, RosterSite, RunFolder, RunInfo
@@ -139,7 +139,7 @@ def make_spec(settings: Settings) -> RunSpec:
                 name=name,
                 digest=card_digest(card),
                 trainable=card.trainable,
-                prompted=bool(card.path),
+                prompted=reads_prompt(card),
                 tasks=card.tasks,
             )
             for name, card in settings.models.items()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from kommunbench.models.generate import pad_left, pad_right, padding_token
+from kommunbench.models.generate import pad_left, pad_right, padding_token, start_token
 
 UNSCORED = -100
 """The target of a token on which there is no loss."""
@@ -31,7 +31,8 @@ def encode_pairs(model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str]], m
     prompt loses its start, too long an answer its end.
     """
     together = not model.config.is_encoder_decoder
-    prompts = tokenizer([prompt for prompt, _ in pairs])["input_ids"]
+    encoded = tokenizer([prompt for prompt, _ in pairs])["input_ids"]
+    prompts = [ids or [start_token(tokenizer)] for ids in encoded]
     space = " " if together else ""
     answers = tokenizer([space + answer for _, answer in pairs], add_special_tokens=False)["input_ids"]
     rows = []

@@ -9,6 +9,7 @@ from typing import Any
 from kommunbench.core.errors import Fault, ModelError
 from kommunbench.core.model import Completion, Decoding, ModelCard, Query
 from kommunbench.models.open import card_digest
+from kommunbench.models.options import option_faults
 
 
 class Constant:
@@ -16,10 +17,11 @@ class Constant:
 
     def __init__(self, card: ModelCard, **machine: Any) -> None:  # noqa: ARG002
         self.card = card
-        text = card.options.get("text")
-        if not isinstance(text, str):
-            raise ModelError(Fault("options.text is the answer that it gives", f"models.{card.name}"))
-        self.text = text
+        faults = option_faults(card, {"text": str})
+        if "text" not in card.options:
+            faults.append(Fault("text is missing: the answer that it gives", f"models.{card.name}.options"))
+        ModelError.raise_if(faults)
+        self.text = str(card.options["text"])
 
     @cached_property
     def digest(self) -> str:

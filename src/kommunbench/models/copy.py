@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from kommunbench.core.errors import ModelError
 from kommunbench.core.model import Completion, Decoding, ModelCard, Query
 from kommunbench.models.open import card_digest
+from kommunbench.models.options import option_faults
 
 
 class Copy:
     """Answers with the input `input`, or the first input of a task that has none, unchanged."""
 
     def __init__(self, card: ModelCard, **machine: Any) -> None:  # noqa: ARG002
+        ModelError.raise_if(option_faults(card, {}))
         self.card = card
 
     @cached_property

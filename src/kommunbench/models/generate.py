@@ -49,9 +49,12 @@ def generate(model: Any, tokenizer: Any, prompts: Sequence[str], decoding: Decod
 
 
 def encode_prompt(tokenizer: Any, prompt: str, room: int) -> list[int]:
-    """Token numbers of `prompt` with the tokenizer's own special tokens; of a longer one the last `room`."""
+    """Token numbers of `prompt` with the tokenizer's own special tokens; of a longer one the last `room`.
+
+    No token at all is a start token: a model has to begin from something.
+    """
     ids: list[int] = tokenizer(prompt)["input_ids"]
-    return ids[-room:]
+    return ids[-room:] or [start_token(tokenizer)]
 
 
 def prompt_room(model: Any, max_new_tokens: int) -> int:
@@ -80,6 +83,11 @@ def pad_right(rows: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, to
 def padding_token(tokenizer: Any) -> int:
     """A token to fill rows with; it is always masked, so any will do."""
     return next((token for token in (tokenizer.pad_token_id, tokenizer.eos_token_id) if token is not None), 0)
+
+
+def start_token(tokenizer: Any) -> int:
+    """A token to begin an empty text with."""
+    return next((token for token in (tokenizer.bos_token_id, tokenizer.eos_token_id) if token is not None), 0)
 
 
 def _run(model: Any, tokenizer: Any, rows: list[_Row], decoding: Decoding) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from kommunbench.core.errors import Fault, ModelError
 from kommunbench.core.model import Adapter, Completion, Decoding, ModelCard, Query, Training, TrainSettings
-from kommunbench.models.open import card_digest, model_folder
+from kommunbench.models.folder import model_folder
+from kommunbench.models.open import card_digest
 
 OPTIONS = {"dtype": str, "lora_targets": str}
 DTYPES = ("float32", "bfloat16", "float16")

@@ -11,6 +11,7 @@ from kommunbench.core.errors import Fault, ModelError
 from kommunbench.core.model import Completion, Decoding, ModelCard, Query
 from kommunbench.models.copy import main_text
 from kommunbench.models.open import card_digest
+from kommunbench.models.options import option_faults
 
 _END = re.compile(r"(?<=[.!?])\s+(?=[\"”»–-]?\s?[A-ZÅÄÖ0-9])")
 _ABBREVIATION = re.compile(r"\b(bl\.a|t\.ex|m\.m|f\.d|s\.k|fr\.o\.m|t\.o\.m|ca|dnr|kl|nr|st|tel)\.$", re.IGNORECASE)
@@ -21,9 +22,11 @@ class Lead:
 
     def __init__(self, card: ModelCard, **machine: Any) -> None:  # noqa: ARG002
         self.card = card
+        faults = option_faults(card, {"sentences": int})
         self.count = card.options.get("sentences", 2)
-        if type(self.count) is not int or self.count < 1:
-            raise ModelError(Fault("options.sentences is a whole number from 1", f"models.{card.name}"))
+        if isinstance(self.count, int) and self.count < 1:
+            faults.append(Fault("sentences is a whole number from 1", f"models.{card.name}.options"))
+        ModelError.raise_if(faults)
 
     @cached_property
     def digest(self) -> str:

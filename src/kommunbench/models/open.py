@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -16,12 +17,7 @@ from kommunbench.core.errors import Fault, ModelError
 from kommunbench.core.folders import overlay
 from kommunbench.core.model import Model, ModelCard
 from kommunbench.core.registry import did_you_mean, find, names
-
-BUILTIN = Path(__file__).resolve().parent
-SHIPPED = "builtin:"
-WEIGHTS = "*.safetensors"
-FILES = (WEIGHTS, "*.json", "*.model", "*.txt", "*.jinja")
-"""What decides a model's answers: weights, configuration, tokenizer, chat template."""
+from kommunbench.models.folder import FILES, model_folder
 
 
 def open_model(card: ModelCard, **machine: Any) -> Model:
@@ -101,66 +97,33 @@ def _faults(raw: dict[str, Any], path: Path) -> list[Fault]:
 def card_digest(card: ModelCard) -> str:
     """SHA-256 over the family, the options and every weight and tokenizer file; no weights are loaded.
 
-    A training-free model has no files: kommunbench's version stands for its code.
+    Options that a family names as its machine's (where a server is, say) are left out: they change no answer, and
+    differ from site to site. A model without files has kommunbench's version stand for its code.
 
     Raises:
-        ModelError: the files cannot be found.
+        ConfigError: no such family.
+        ModelError: the files cannot be found, or are not safe to load.
     """
+    family = find("models", card.family)
+    aside: frozenset[str] = getattr(family, "machine_options", frozenset())
+    options = {name: value for name, value in card.options.items() if name not in aside}
     if not card.path:
-        return digest({"family": card.family, "options": card.options, "kommunbench": __version__})
-    folder = model_folder(card)
-    files = sorted({path for pattern in FILES for path in folder.glob(pattern)})
+        return digest({"family": card.family, "options": options, "kommunbench": __version__})
+    files: Sequence[Path] = getattr(family, "files", _files)(card)
     seen = tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
-    return digest({"family": card.family, "options": card.options, "files": _digest_files(seen)})
+    return digest({"family": card.family, "options": options, "files": _digest_files(seen)})
+
+
+def reads_prompt(card: ModelCard) -> bool:
+    """Whether answers follow the prompt; a baseline that reads the row's inputs is asked once, whatever the prompts."""
+    return bool(getattr(find("models", card.family), "prompted", bool(card.path)))
+
+
+def _files(card: ModelCard) -> list[Path]:
+    folder = model_folder(card)
+    return sorted({path for pattern in FILES for path in folder.glob(pattern)})
 
 
 @cache
 def _digest_files(seen: tuple[tuple[Path, int, int], ...]) -> str:
     return digest_files(path for path, _, _ in seen)
-
-
-def model_folder(card: ModelCard) -> Path:
-    """The folder with the model's files: one shipped in the package, a local one, or a snapshot in the hub's cache.
-
-    Nothing is ever downloaded.
-
-    Raises:
-        ModelError: there is no such folder, or it has no safetensors weights.
-    """
-    folder = _shipped(card) if card.path.startswith(SHIPPED) else Path(card.path).expanduser()
-    if not folder.is_dir():
-        folder = _cached(card)
-    if not any(folder.glob(WEIGHTS)):
-        raise ModelError(
-            Fault(
-                "has no safetensors weights", f"models.{card.name}.path", "convert them; pickled weights are never read"
-            )
-        )
-    return folder
-
-
-def _shipped(card: ModelCard) -> Path:
-    folder = BUILTIN / card.path.removeprefix(SHIPPED)
-    if folder.parent != BUILTIN or not (folder / "config.json").is_file():
-        there = tuple(path.parent.name for path in BUILTIN.glob("*/config.json"))
-        name = card.path.removeprefix(SHIPPED)
-        raise ModelError(
-            Fault(f"no model {name!r} in the package", f"models.{card.name}.path", did_you_mean(name, there))
-        )
-    return folder
-
-
-def _cached(card: ModelCard) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(card.path, revision=card.revision or None, local_files_only=True))
-    except (HFValidationError, LocalEntryNotFoundError):
-        raise ModelError(
-            Fault(
-                f"{card.path!r} is neither a folder nor in the hub's cache",
-                f"models.{card.name}.path",
-                f"give a folder, or fetch it first: `hf download {card.path}`",
-            )
-        ) from None

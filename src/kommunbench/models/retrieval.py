@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+from kommunbench.core.errors import ModelError
 from kommunbench.core.model import Completion, Decoding, ModelCard, Query
 from kommunbench.models.open import card_digest
+from kommunbench.models.options import option_faults
 
 ABSTENTION = "Står inte i riktlinjen."
 _WORD = re.compile(r"\w+")
@@ -30,6 +32,7 @@ class Retrieval:
     """
 
     def __init__(self, card: ModelCard, **machine: Any) -> None:  # noqa: ARG002
+        ModelError.raise_if(option_faults(card, {}))
         self.card = card
 
     @cached_property

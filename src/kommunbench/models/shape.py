@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from kommunbench.core.errors import Fault, ModelError
+from kommunbench.core.errors import ModelError
 from kommunbench.core.model import Completion, Decoding, ModelCard, Query
 from kommunbench.models.open import card_digest
+from kommunbench.models.options import option_faults
 
 _NUMBER = re.compile(r"(?<=:)\s*antal\b")
 _REST = re.compile(r",\s*\.\.\.")
@@ -20,9 +21,8 @@ class Shape:
 
     def __init__(self, card: ModelCard, **machine: Any) -> None:  # noqa: ARG002
         self.card = card
+        ModelError.raise_if(option_faults(card, {"number": int}))
         self.number = card.options.get("number", 1)
-        if type(self.number) is not int:
-            raise ModelError(Fault("options.number is a whole number", f"models.{card.name}"))
 
     @cached_property
     def digest(self) -> str:

@@ -16,10 +16,10 @@ import yaml
 from kommunbench.core.errors import Fault, KommunbenchError, ModelError
 from kommunbench.core.folders import overlay
 from kommunbench.core.model import ModelCard
-from kommunbench.models.open import FILES, WEIGHTS, card_digest, card_names, load_card, model_folder
+from kommunbench.models.folder import FILES, PICKLES, WEIGHTS, model_folder
+from kommunbench.models.open import card_digest, card_names, load_card
 from kommunbench.site.home import SiteHome
 
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 LICENCES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING")
 
 
