@@ -51,11 +51,13 @@ def test_sigterm_interrupts_as_ctrl_c_does(tmp_path, held):
 
 
 @pytest.mark.slow
-def test_a_dry_run_says_what_would_be_asked_and_leaves_nothing(tmp_path):
-    command = [sys.executable, "-m", "kommunbench", "run", "dry_run=true", "+experiment=quick", f"results={tmp_path}/r"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert "nothing was asked of anybody" in done.stdout
-    assert "At most 2 messages to each of 6 sites" in " ".join(done.stdout.split())
+def test_a_dry_run_asks_sites_what_they_hold_and_leaves_nothing(tmp_path):
+    words = ["run", "+experiment=quick", f"results={tmp_path}/r", "tasks=[lattlast]"]
+    command = [sys.executable, "-m", "kommunbench", *words]
+    done = subprocess.run([*command, "dry_run=true"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "nothing was measured" in " ".join(done.stdout.split())
+    assert "norrgryta: data for lattlast: too few examples to be released (TOO_FEW_EXAMPLES)" in done.stdout
+    assert "at most 2 messages to each of 6 sites" in " ".join(done.stdout.split())
     assert not (tmp_path / "r").exists()
 
 

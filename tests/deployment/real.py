@@ -61,7 +61,7 @@ class RealFederation:
     def say(self, *words: str, check: bool = True) -> str:
         """`kommunbench coordinator ...`, in this process; what it printed."""
         done = CliRunner().invoke(coordinator, [*words, "--dir", str(self.place / "coordinator")])
-        assert not check or done.exit_code == 0, done.output
+        assert not check or done.exit_code == 0, f"{words}: {done.output}{done.exception!r}"
         return done.output
 
     def run_words(self, name: str) -> list[str]:

@@ -62,6 +62,10 @@ def nothing(message):
     return []
 
 
+def is_first(message):
+    return message.metadata.message_id == "1"
+
+
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     monkeypatch.setattr(asking_module, "LOOK_EVERY_S", 0.05)
@@ -132,5 +136,14 @@ def test_a_node_that_was_started_anew_is_asked_again():
         return [grid.nodes["a"]]
 
     grid.get_nodes = get_nodes
+    assert conduct(grid, deadline_s=5) == (["a"], {})
+    assert len(grid.pushed) == 2
+
+
+def test_a_node_that_was_only_cut_off_answers_the_first_question_and_counts_once():
+    grid = ScriptedGrid("a")
+    given = grid.nodes["a"]
+    grid.get_nodes = lambda: [NodeInfo(node_id=given.node_id, name="a", last_activated_at="later")]
+    grid.replies["a"] = [lambda message: answer(message) if len(grid.pushed) == 2 and is_first(message) else []] * 999
     assert conduct(grid, deadline_s=5) == (["a"], {})
     assert len(grid.pushed) == 2

@@ -288,13 +288,17 @@ def recent_refusals(folder: CoordinatorFolder, last: int = 1000) -> list[dict[st
 
 
 def _follow(folder: CoordinatorFolder) -> bool:
-    """Tell a running SuperLink of the roster; whether it runs."""
+    """Tell a running SuperLink of the roster; whether it was told. One that starts anew is told by who starts it."""
     from kommunbench.federation.deployment import service
     from kommunbench.federation.deployment.superlink import SuperLink
 
     if not any(name == "superlink" for name, _ in service.alive(folder)):
         return False
-    SuperLink(folder).follow(Roster(folder.roster_path))
+    try:
+        SuperLink(folder).follow(Roster(folder.roster_path))
+    except FederationError as error:
+        console.print(f"Note: {escape(str(error))}")
+        return False
     return True
 
 

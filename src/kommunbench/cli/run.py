@@ -51,7 +51,7 @@ def run(words: tuple[str, ...]) -> None:
             raise ConfigError(Fault(f"{folder.path} is a run already", "name", do))
         plan = make_plan(settings)
         if settings.dry_run:
-            preview(settings, plan)
+            rehearse(settings, plan)
             return
         folder.write_info(plan.info)
         carry_over(folder, plan.info, earlier_folders(settings))
@@ -65,14 +65,16 @@ def run(words: tuple[str, ...]) -> None:
     run_hydra(list(words), job)
 
 
-def preview(settings: Settings, plan: Plan) -> None:
-    """Say what the run would ask of whom, and leave nothing behind."""
-    from kommunbench.cli.preview import print_plan
+def rehearse(settings: Settings, plan: Plan) -> None:
+    """Say what the run would ask of whom and what they hold for it, and leave nothing behind."""
+    from kommunbench.cli.preview import preview
 
-    print_plan(plan, console)
-    with suppress(OSError):  # Hydra made the folder; something else in it stays
-        settings.folder.rmdir()
-        settings.results.rmdir()
+    try:
+        preview(settings, plan, console)
+    finally:
+        with suppress(OSError):  # Hydra made the folder; something else in it stays
+            settings.folder.rmdir()
+            settings.results.rmdir()
 
 
 def detach(folder: Path) -> None:

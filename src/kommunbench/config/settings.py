@@ -130,7 +130,9 @@ class Settings(_Frozen):
     deadline_s: float = Field(gt=0)
     grace_s: float = Field(600, ge=0)
     detach: bool = Field(False, description="run on in the background")
-    dry_run: bool = Field(False, description="say what would be asked of whom, and do nothing")
+    dry_run: bool | Literal["json"] = Field(
+        False, description="ask sites what they hold for the run, in codes; measure nothing"
+    )
     config_dirs: tuple[Path, ...] = Field(
         (), description="folders of `--config-dir`, with models/ and tasks/ of their own"
     )

@@ -138,6 +138,23 @@ class Pair(NamedTuple):
     measure: str
 
 
+class Holding(NamedTuple):
+    """Something that a site has or has not: a task or a model of that very digest, a task's data, leave to train."""
+
+    kind: Literal["task", "data", "model", "training"]
+    name: str
+
+
+def holdings(spec: RunSpec) -> tuple[Holding, ...]:
+    """Everything that a run needs of a site, in the order of the wire."""
+    return (
+        *(Holding("task", task.name) for task in spec.tasks),
+        *(Holding("data", task.name) for task in spec.tasks),
+        *(Holding("model", model.name) for model in spec.models),
+        *([Holding("training", spec.trained_model)] if spec.train else ()),
+    )
+
+
 class Total(_Frozen):
     """A pooled tally that the coordinator sends back for the closing sums."""
 
@@ -152,13 +169,13 @@ class Request(_Frozen):
     Args:
         action: `work` evaluates `cells` and, with `train`, trains from the adapter that came along; `close` answers
             `totals` and `pairs` with sums of linearised scores and their squares; `ratings` answers what staff said
-            of `cells`.
+            of `cells`; `holdings` answers what of the specification the site holds, in codes and without a number.
         epochs: passes over the train split in place of the specification's; 0: the specification's.
         seed: of this replicate's training.
     """
 
     spec: RunSpec
-    action: Literal["work", "close", "ratings"] = "work"
+    action: Literal["work", "close", "ratings", "holdings"] = "work"
     round: int = Field(0, ge=0)
     cells: tuple[Cell, ...] = ()
     train: bool = False
@@ -192,6 +209,8 @@ class Request(_Frozen):
             )
         if self.action == "ratings":
             return tuple(Slot((cell, name), find("metrics", name)) for cell in self.cells for name in RATED)
+        if self.action == "holdings":
+            return tuple(Slot(tuple(holding), bare=True) for holding in holdings(self.spec))
         single = [
             Slot((total.cell, total.metric, measure.name))
             for total in self.totals
@@ -202,14 +221,20 @@ class Request(_Frozen):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place in the reply's vector: a metric's tally of a cell, or (n, sum u, sum u^2) of a measure or a pair."""
+    """A place in the reply's vector: a metric's tally of a cell, or (n, sum u, sum u^2) of a measure or a pair.
+
+    A bare one has no number, and its code is all that is said of it.
+    """
 
     key: tuple[object, ...]
     metric: Metric | None = None
+    bare: bool = False
 
     @property
     def width(self) -> int:
         """Number of integers."""
+        if self.bare:
+            return 0
         return 3 if self.metric is None else len(self.metric.names)
 
     @property

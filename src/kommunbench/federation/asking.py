@@ -1,7 +1,8 @@
 """One question to many sites: asked once each, waited for until a deadline, and asked again only where it was lost.
 
 A site that goes offline is waited for while the grace lasts; what it had worked out meanwhile is taken when it is back.
-A node that was started anew has forgotten its question, so it is asked once more. Whoever answers twice counts once.
+A node that was started anew has forgotten its question, so it is asked once more; Flower does not tell it from one that
+only lost its connection, so the first answer of either question counts. Whoever answers twice counts once.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ class _Asked:
     """One site that owes an answer."""
 
     node: NodeInfo
-    message_id: str = ""
+    message_ids: tuple[str, ...] = ()
+    """Of the question, and of every time that it was asked again: a node that only lost its connection answers the
+    first."""
     offline_since: float | None = None
 
 
@@ -54,7 +57,7 @@ class Asking:
         self._asked = {site: _Asked(node) for site, node in nodes.items()}
         ids = self._grid.push_messages([self._make(site, asked.node.node_id) for site, asked in self._asked.items()])
         for asked, message_id in zip(self._asked.values(), ids, strict=True):
-            asked.message_id = message_id
+            asked.message_ids = (message_id,)
         while self._asked and time.monotonic() - started < self._deadline_s:
             if time.monotonic() - looked >= LOOK_EVERY_S:
                 self._look(time.monotonic())
@@ -66,14 +69,18 @@ class Asking:
 
     def _pull(self) -> Iterator[tuple[str, Message]]:
         """Replies of sites that are online. One that is offline is not asked for: Flower would answer in its place."""
-        sites = {asked.message_id: site for site, asked in self._asked.items() if asked.offline_since is None}
+        present = {site: asked for site, asked in self._asked.items() if asked.offline_since is None}
+        sites = {message_id: site for site, asked in present.items() for message_id in asked.message_ids}
         for message in self._grid.pull_messages(list(sites)) if sites else ():
-            site = sites.pop(message.metadata.reply_to_message_id, None)
-            if site is None:
+            message_id = message.metadata.reply_to_message_id
+            site = sites.get(message_id)
+            asked = self._asked.get(site or "")
+            if site is None or asked is None or message_id not in asked.message_ids:
                 continue  # an answer that counted already
             if message.has_error() and message.error.code == ErrorCode.NODE_UNAVAILABLE:
-                self._asked[site].offline_since = time.monotonic()
-                self._asked[site].message_id = ""
+                asked.message_ids = tuple(each for each in asked.message_ids if each != message_id)
+                if not asked.message_ids:
+                    asked.offline_since = time.monotonic()
                 continue
             del self._asked[site]
             yield site, message
@@ -90,6 +97,6 @@ class Asking:
                     del self._asked[site]
                 continue
             asked.offline_since = None
-            if not asked.message_id or node.last_activated_at != asked.node.last_activated_at:
-                (asked.message_id,) = self._grid.push_messages([self._make(site, node.node_id)])
+            if not asked.message_ids or node.last_activated_at != asked.node.last_activated_at:
+                asked.message_ids += tuple(self._grid.push_messages([self._make(site, node.node_id)]))
                 asked.node = node

@@ -28,7 +28,7 @@ class Plan(BaseModel):
         join_s: how long to wait for the roster to be online.
         deadline_s: how long a site may take to answer one message.
         grace_s: how long a site may be offline within that time before the others go on without it.
-        ask: the run itself, or only what sites' staff said of its answers by now.
+        ask: the run itself, only what sites' staff said of its answers by now, or only what sites hold for it.
         threshold: with secagg: so many sites take masks off a sum; 0: two thirds of those in it, and one.
         step_s: with secagg: how long a site may take to answer a step after its work is done.
         evaluate_every: evaluate the federated model on the test split every so many rounds; the last one always.
@@ -48,7 +48,7 @@ class Plan(BaseModel):
     threshold: int = Field(0, ge=0)
     step_s: float = Field(120, gt=0)
     evaluate_every: int = Field(1, ge=1)
-    ask: Literal["run", "ratings"] = "run"
+    ask: Literal["run", "ratings", "holdings"] = "run"
 
 
 class Moment(NamedTuple):

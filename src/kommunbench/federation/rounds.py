@@ -203,7 +203,7 @@ class Rounds:
         self, name: str, request: Request, adapters: Mapping[str, Adapter], nodes: Mapping[str, NodeInfo] | None = None
     ) -> None:
         """Send `request` to every site that owes an answer to moment `name`; keep what comes until the deadline."""
-        if self.masked:
+        if self.masked and request.action != "holdings":
             self.look_around()
             MaskedMoment(self, name, request, adapters).run()
             return
@@ -235,7 +235,7 @@ class Rounds:
     def message(self, site: str, node_id: int, request: Request, adapters: Mapping[str, Adapter]) -> Message:
         """The message to one site; a site that never trains is asked to evaluate only."""
         own = self.own(site, request)
-        kind = "query" if request.action == "close" else "train" if own.train else "evaluate"
+        kind = "query" if request.action in ("close", "holdings") else "train" if own.train else "evaluate"
         content, group = write_request(own, adapters), str(request.round)
         return Message(content, node_id, kind, ttl=self.plan.deadline_s, group_id=group)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
+from kommunbench.federation.holdings import ask_holdings
 from kommunbench.federation.plan import Plan
 from kommunbench.federation.ratings import ask_ratings
 from kommunbench.federation.rounds import Rounds
@@ -18,5 +19,7 @@ def main(grid: Grid, context: Context) -> None:
     rounds = Rounds(grid, Plan.model_validate_json(str(context.run_config["plan"])))
     if rounds.plan.ask == "ratings":
         ask_ratings(rounds)
+    elif rounds.plan.ask == "holdings":
+        ask_holdings(rounds)
     else:
         rounds.run()

@@ -85,9 +85,9 @@ def _spent(request: Request, release: Release, answer: Answer, past: Past) -> di
 
 def _awaits(policy: ReleasePolicy, release: Release) -> bool:
     """Whether a person must see what is in `release` first."""
-    numbers = policy.results == "approve" and bool((release.codes == Code.OK).any())
+    numbers = policy.results == "approve" and len(release.values) and bool((release.codes == Code.OK).any())
     weights = "approve" in (policy.results, policy.adapters) and bool(release.adapter)
-    return numbers or weights
+    return bool(numbers or weights)
 
 
 def _without(policy: ReleasePolicy, request: Request, answer: Answer, past: Past, denied: bool) -> Release:

@@ -103,5 +103,5 @@ class Past:
 
 
 def _gave(entry: Mapping[str, Any]) -> bool:
-    """Whether a ledger's line is of a reply with numbers in it."""
-    return bool(entry.get("released") or entry.get("adapter") == Code.OK.name)
+    """Whether a ledger's line is of a reply with numbers in it; what a site holds is told in codes alone."""
+    return entry.get("action") != "holdings" and bool(entry.get("released") or entry.get("adapter") == Code.OK.name)

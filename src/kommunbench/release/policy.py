@@ -165,6 +165,8 @@ class ReleasePolicy(BaseModel):
 
     def sum_code(self, request: Request) -> Code:
         """TOO_FEW_SITES where the reply would show this site's own numbers and only sums over sites may be seen."""
+        if request.action == "holdings":
+            return Code.OK  # there is no number in it
         masked = request.spec.privacy == "secagg"
         if masked is not (request.masking is not None):
             return Code.BAD_REQUEST
@@ -199,6 +201,21 @@ class ReleasePolicy(BaseModel):
             return Code.BAD_REQUEST
         task = self.task_code(tasks[0])
         return task if task is not Code.OK else self.model_code(models[0])
+
+    def holding_code(self, request: Request, slot: Slot) -> Code:
+        """OK where what a bare slot asks about is here and approved: what a run would hear, without its numbers."""
+        spec, (kind, name) = request.spec, slot.key
+        if kind == "training":
+            return self.adapter_code(request.model_copy(update={"action": "work", "train": True}))
+        if kind == "model":
+            return next((self.model_code(model) for model in spec.models if model.name == name), Code.BAD_REQUEST)
+        if kind == "data" and self.results == "deny":
+            return Code.METRIC_NOT_ALLOWED
+        if kind == "data" and self.noise == "required" and not spec.dp.noisy:
+            return Code.NOISE_REQUIRED
+        if kind == "data" and self.min_sites > 1 and spec.privacy == "plain":
+            return Code.TOO_FEW_SITES
+        return next((self.task_code(task) for task in spec.tasks if task.name == name), Code.BAD_REQUEST)
 
     def slot_code(self, spec: RunSpec, slot: Slot) -> Code:
         """OK where the slot's cells are approved and its metric is allowed for their tasks."""

@@ -161,6 +161,11 @@ def _slot_verdicts(
     policy: ReleasePolicy, request: Request, answer: Answer, slot: Slot, value: object, past: Past
 ) -> Iterator[Code]:
     """Every rule on one slot, in order; a later one may rely on the earlier ones having said OK."""
+    if slot.bare:
+        yield policy.holding_code(request, slot)
+        yield _stated(answer.codes.get(slot.key, Code.NOT_AVAILABLE))
+        yield Code.OK if value is None else Code.INTERNAL  # nothing has a number here
+        return
     yield policy.slot_code(request.spec, slot)
     yield noise_code(request.spec.dp, slot) if request.spec.dp.noisy else Code.OK
     yield _stated(answer.codes.get(slot.key, Code.OK))
@@ -284,6 +289,8 @@ def unpack(request: Request, values: Int64s, codes: Int64s, cost: Int64s) -> lis
 def _possible(request: Request, slot: Slot, row: Row) -> bool:
     """Whether the row could be a sum of at least one example, noised where the run asks for it."""
     dp = request.spec.dp
+    if slot.bare:
+        return not row
     if dp.noisy:
         return slot.metric is not None and plausible(dp, slot.metric, row)
     return row[0] > 0 and within_bounds(slot, row)

@@ -50,6 +50,7 @@ from kommunbench.site.data import SiteData
 from kommunbench.site.energy import EnergyMeter
 from kommunbench.site.evaluate import Evaluated, choose_shots, evaluate, render
 from kommunbench.site.evaluations import KeptEvaluations
+from kommunbench.site.holdings import tell_holdings
 from kommunbench.site.keep import KeptTallies
 from kommunbench.site.kept import Place, keep_no_longer
 from kommunbench.site.log import log_failure
@@ -130,6 +131,10 @@ class Work:
             return self.policy, self.request, answer
         if self.request.action == "ratings":
             return self.policy, self.request, answer_ratings(self.request, self.tasks, self.kept, self.settings.home)
+        if self.request.action == "holdings":
+            answer = tell_holdings(self.request, self.policy, self.tasks, self.data)
+            answer.registrations = self.registrations()
+            return self.policy, self.request, answer
         values: dict[tuple[object, ...], Tally] = {}
         codes: dict[tuple[object, ...], Code] = {}
         for cell in self.request.cells:

@@ -56,3 +56,12 @@ def read_connection(home: SiteHome, log_from: int) -> Connection:
     for line in tail.splitlines():
         found = next((connection for sign, connection in _SIGNS if re.search(sign, line)), found)
     return found
+
+
+def last_node_id(home: SiteHome) -> int | None:
+    """The number by which the coordinator's SuperLink last knew this node; None where the log does not tell."""
+    try:
+        found = re.findall(rb"SuperNode ID: (\d+)", home.node_log.read_bytes())
+    except OSError:
+        return None
+    return int(found[-1]) if found else None

@@ -29,7 +29,7 @@ from typing import IO, Any
 from kommunbench import __version__
 from kommunbench.core.errors import Fault, FederationError
 from kommunbench.federation.deployment.invitation import Invitation
-from kommunbench.federation.deployment.supernode import EXECUTOR_FILE, arguments
+from kommunbench.federation.deployment.supernode import EXECUTOR_FILE
 from kommunbench.site.home import SiteHome, node_key, write_private
 from kommunbench.site.processes import clean_environment
 
@@ -109,7 +109,7 @@ def _children(home: SiteHome, invitation: Invitation, port: int) -> list[Child]:
     python = [sys.executable, "-sP", "-m"]
     return [
         Child("worker", [*python, f"{PACKAGE}.worker", str(home.path), invitation.site]),
-        Child("supernode", [*python, f"{PACKAGE}.supernode", *arguments(home, invitation.address, port)]),
+        Child("supernode", [*python, f"{PACKAGE}.supernode", str(home.path), invitation.address, str(port)]),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -50,7 +51,12 @@ class SuperLink:
         return [node for node in found if node.status != "unregistered"]
 
     def follow(self, roster: Roster) -> None:
-        """Register the nodes of approved sites under their names, and unregister every other."""
+        """Register the nodes of approved sites under their names, and unregister every other; one process at a time."""
+        with (self.folder.state / "register.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._follow(roster)
+
+    def _follow(self, roster: Roster) -> None:
         wanted = {member.node_key_pem: name for name, member in roster.approved().items()}
         for node in self.nodes():
             if wanted.get(node.public_key) == node.name:
