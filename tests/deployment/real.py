@@ -90,9 +90,12 @@ class RealFederation:
     def answer(self, name: str, count: int, invitation: Path) -> Path:
         """What a site does with an invitation; its request."""
         home = Path(self.home(name))
-        self.site(name, "init", str(home), "--yes", "--set", "min_cell=1")
+        policy = ("min_cell=1", "training=allow", "adapters=allow", "memorisation=skip")
+        self.site(name, "init", str(home), "--yes", *(word for line in policy for word in ("--set", line)))
         for task in TASKS:
-            lines = [json.dumps(row, ensure_ascii=False) for row in rows(task, count, salt=sum(name.encode()))]
+            salt = sum(name.encode())
+            found = [*rows(task, count, salt), *rows(task, 2 * count, salt + 1000, "train")]
+            lines = [json.dumps(row, ensure_ascii=False) for row in found]
             (home / "data" / f"{task}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
         self.site(name, "join", str(invitation))
         return home / "request.yaml"
