@@ -104,6 +104,7 @@ def show_ledger(
     table = Table("no", "time", "run", "what", "released", "withheld", "bytes", "by")
     for entry in entries:
         done = f"purged {entry['purged']} files" if "purged" in entry else ""
+        done = "statistics for a stand-in" if "statistics" in entry else done
         what = str(entry.get("decision") or done or f"{entry.get('action')} {entry.get('round')}")
         withheld = ", ".join(f"{count} {code}" for code, count in entry.get("withheld", {}).items())
         cells = (entry["number"], entry["time"][:16].replace("T", " "), entry.get("run", ""), what,

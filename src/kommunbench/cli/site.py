@@ -23,6 +23,7 @@ from kommunbench.cli.node import add_node
 from kommunbench.cli.review import add_review
 from kommunbench.cli.site_import import add_import
 from kommunbench.cli.site_installs import add_installs
+from kommunbench.cli.site_stand_in import add_stand_in
 from kommunbench.core.errors import DataError, Fault, KommunbenchError
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.task import load_task, task_names
@@ -41,6 +42,7 @@ def site() -> None:
 add_node(app)
 add_doctor(app)
 add_import(app)
+add_stand_in(app)
 add_installs(app)
 add_door(app)
 add_kept(app)

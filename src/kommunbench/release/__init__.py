@@ -15,7 +15,8 @@ What a data-protection officer can check in this folder, in the order of reading
 10. `ledger.py`     the line that is written before those bytes leave, and how to see that nobody changed it.
 11. `receipt.py`    what the site signs about them with its own key (`identity.py`): 504 bytes without a word, with what
                     is installed as digests (`installation.py`); `proof.py`, whether one fits an answer.
-12. `door.py`       `let_out` puts them together: the one way out.
+12. `door.py`       `let_out` puts them together: the one way out of a run.
+13. `statistics.py` the same rules on what a stand-in data set may be made of (`kommunbench site synth`).
 
 How it works. The coordinator sends names, digests and numbers. From them the site and the coordinator work out, each
 for itself, the same list of places ("slots"), one for each metric of each model on each task, with so many integers
@@ -49,6 +50,7 @@ from kommunbench.release.receipt import Receipt
 from kommunbench.release.review import COST_UNIT, refuse, review, unpack, unpack_cost, unpack_status
 from kommunbench.release.sealed import Release, payload
 from kommunbench.release.site_yaml import NoPolicyError, read_policy
+from kommunbench.release.statistics import Statistics, let_out_statistics
 
 __all__ = [
     "COST_UNIT",
@@ -60,11 +62,13 @@ __all__ = [
     "Receipt",
     "Release",
     "ReleasePolicy",
+    "Statistics",
     "Waiting",
     "admit",
     "check_receipt",
     "left_ms",
     "let_out",
+    "let_out_statistics",
     "payload",
     "preview_page",
     "reach",
