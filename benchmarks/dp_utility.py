@@ -17,18 +17,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-EPSILONS = ("1", "3", "8", "inf")
+EPSILONS = ("inf", "8", "3", "1")
 WORDS = (
     "models=[nano]",
     "tasks=[lattlast]",
     "rounds=4",
     "evaluate_every=4",
-    "max_examples=12",
+    "max_examples=30",
     "train.rank=4",
-    "train.alpha=8",
+    "train.alpha=4",
     "train.batch_size=32",
     "train.epochs=1",
-    "engine.workers=1",
+    "train.learning_rate=0.02",
+    "engine.workers=2",
     "tracking=off",
 )
 

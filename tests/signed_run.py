@@ -39,6 +39,7 @@ def signed_run(path: Path) -> RunFolder:
 
 def answer_with(folder: RunFolder, site: str, moment: str, request: Request, n: int) -> None:
     """One site's answer over `n` examples, released and kept as the coordinator keeps it."""
+    folder.keep_request(request)
     ledger = Ledger(home(folder, site) / "ledger.jsonl", Identity.of(home(folder, site)))
     marks = {"guideline_qa": "7" * 64, "summarization": "8" * 64}
     release = let_out(d.make_policy(), request, replace(d.make_answer(request, n), registrations=marks), None, ledger)

@@ -22,6 +22,7 @@ from kommunbench.report.earlier import carry_over
 from kommunbench.report.record import RunFolder
 from kommunbench.report.rows import PairRow, Report
 from kommunbench.report.tables import pair_table
+from kommunbench.report.verify import verify_run
 
 COMMON = ("strategy=none", "tasks=[summarization]")
 BOTH = ("models=[copy,lead]", "models.copy.tasks=[]")
@@ -141,3 +142,9 @@ def test_a_site_whose_data_changed_since_is_evaluated_anew_and_in_no_pair(data: 
     assert (found.cost.examples, found.cost.reused) == (40, 110)
     assert (against(found, "copy", "site/öster").paired, against(found, "copy", "site/öster").n) == (True, 31)
     assert against(found, "copy", "site/ekby").paired is False
+
+
+def test_a_run_that_carries_numbers_over_is_whole_and_says_so(data: Path, across: Report) -> None:
+    found = verify_run(RunFolder(data.parent / "results" / across.run))
+    assert found.faults == []
+    assert any("carried over" in remark for remark in found.remarks)

@@ -63,7 +63,8 @@ class Table:
         return {name: secagg.reveal(self.shares[name], self.masked) for name in self.masked if name not in lost}
 
     def held(self):
-        return Masked(ID, WORK, self.cards, self.members, self.masked, self.threshold)
+        length = len(next(iter(self.masked.values())))
+        return Masked(ID, WORK, self.cards, self.members, self.masked, self.threshold, length)
 
 
 NAMES = ("ekby", "liten", "norr", "region-x", "åvik", "öster")

@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
+from federated_folder import settings_for
 from kommunbench.core.errors import DataError
+from kommunbench.core.masking import MASKED_SUM
 from kommunbench.release import Identity, Ledger, ReleasePolicy
 from kommunbench.report.controls import CONTROLS
 from kommunbench.report.evidence import BLANK, LEGAL, run_bundle
 from kommunbench.report.pdf import bundle_markdown, bundle_pdf
 from kommunbench.report.record import RunFolder
 from kommunbench.report.site_evidence import SiteRecords, site_bundle
+from masked_run import SECAGG, five_sites, losing, run_here
 from signed_run import home, signed_run
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -67,6 +70,17 @@ def test_a_changed_run_is_not_called_whole(run, tmp_path):
     text = bundle_markdown(run_bundle(RunFolder(tmp_path / "pilot-1")))
     assert "Kontrollen hittade fel" in text
     assert "hittade inga fel" not in text
+
+
+def test_a_run_of_masked_sums_shows_sums_and_says_that_no_sites_own_are_known(tmp_path):
+    folder = run_here(settings_for(five_sites(tmp_path / "data"), *SECAGG, "name=masked"), losing("åvik", "mask"))
+    text = bundle_markdown(run_bundle(folder))
+    assert "Kontrollen hittade inga fel" in text
+    assert "Vad en enskild organisation bidrog med syns inte här" in text
+    sums = [each for each in folder.received() if each.site == MASKED_SUM]
+    given = [count for each in sums for count in each.given_by if count]
+    assert f"{len(given)} tal över minst {min(given)} organisationer" in text
+    assert re.search(r"\| åvik *\| *1 av 2 \|", text)
 
 
 def test_the_sites_pdf_holds_its_ledgers_facts_and_its_own_alone(run):

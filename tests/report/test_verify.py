@@ -57,7 +57,7 @@ def test_an_untouched_run_is_whole(run):
 def test_any_flipped_byte_is_found(run):
     """100 bytes all over the folder, but for the journal's last line break, which may be any white space."""
     draw = random.Random(5)
-    files = [run.path / "spec.json", run.path / JOURNAL, *answers(run)]
+    files = [run.path / "spec.json", run.path / JOURNAL, *answers(run), *sorted(run.path.glob("requests/*.json"))]
     missed = []
     for _ in range(100):
         path = draw.choice(files)
@@ -92,7 +92,7 @@ def test_answers_that_change_places_are_found(run):
     assert sum("another site's or another moment's" in fault for fault in faults(run)) == 2
 
 
-@pytest.mark.parametrize("at", range(7))
+@pytest.mark.parametrize("at", range(10))
 def test_a_line_of_the_journal_that_is_gone_or_moved_is_found(run, at):
     path = run.path / JOURNAL
     lines = path.read_bytes().splitlines(keepends=True)
@@ -112,6 +112,35 @@ def test_a_number_that_is_changed_under_a_new_journal_is_found_by_its_signature(
     for file, receipt in forget_journal(run):
         run.journal.note(file, receipt)
     assert faults(run) == ["releases/round-000/ekby.json: changed: its numbers are not those that the site signed"]
+
+
+def remade(run: RunFolder) -> None:
+    for file, receipt in forget_journal(run):
+        run.journal.note(file, receipt)
+
+
+def test_numbers_under_each_others_names_are_found_by_what_was_asked(run):
+    path = run.path / "releases" / "round-000" / "ekby.json"
+    answer = json.loads(path.read_text())
+    answer["slots"][0][0], answer["slots"][1][0] = answer["slots"][1][0], answer["slots"][0][0]
+    path.write_text(json.dumps(answer, separators=(",", ":"), ensure_ascii=False))
+    remade(run)
+    assert faults(run) == ["releases/round-000/ekby.json: changed: its numbers are not about what the site was asked"]
+
+
+def test_a_request_that_is_changed_or_gone_under_a_new_journal_is_found(run):
+    (path, *_) = sorted(run.path.glob("requests/*.json"))
+    asked = json.loads(path.read_text())
+    path.write_text(json.dumps({**asked, "seed": 5}))
+    remade(run)
+    assert any("missing: what the site was asked" in fault for fault in faults(run))
+    path.unlink()
+    remade(run)
+    assert any("missing: what the site was asked" in fault for fault in faults(run))
+    shutil.rmtree(run.path / "requests")
+    remade(run)
+    assert faults(run) == []  # as in a folder that is older than they are
+    assert any("requests were not kept" in remark for remark in verify_run(run).remarks)
 
 
 def test_an_answer_that_is_left_out_of_a_new_journal_leaves_a_gap(run):

@@ -15,6 +15,12 @@ from kommunbench.core.errors import DataError
 
 verify = typer.Typer()
 console = Console(soft_wrap=True)
+WHOLE = {
+    "plain": "Whole: every answer is the one that its site signed, and the report is theirs.",
+    "secagg": "Whole: each sum is that of the numbers which its sites signed behind masks, they signed who is in it, "
+    "and the report is made of these sums.\nNot seen: what one site put in. Its own ledger has the digest of that "
+    "(--ledger). Sums of trained weights are not kept.",
+}
 
 
 @verify.command()
@@ -43,5 +49,5 @@ def verify_folder(
         for remark in found.remarks:
             console.print(f"  {remark}", markup=False)
         if not found.faults:
-            console.print("Whole: every answer is the one that its site signed, and the report is theirs.")
+            console.print(WHOLE[found.privacy])
     DataError.raise_if(found.faults)

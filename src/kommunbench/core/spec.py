@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from kommunbench.core.digests import digest
 from kommunbench.core.dp import DpSettings, PrivateSteps
 from kommunbench.core.example import Split
-from kommunbench.core.masking import Masking
+from kommunbench.core.masking import Masking, Step
 from kommunbench.core.metric import Metric, Tally
 from kommunbench.core.model import Adapter, TrainSettings
 from kommunbench.core.registry import find
@@ -199,6 +199,13 @@ class Request(_Frozen):
         """SHA-256 of the whole request."""
         return digest(self.model_dump(mode="json"))
 
+    @property
+    def signed(self) -> str:
+        """The digest that a receipt names: of a step of a masked sum, what all of its members are asked alike."""
+        if self.masking is None:
+            return self.digest
+        return step_digest(self.work.digest, self.masking.session, self.masking.step)
+
     def slots(self) -> tuple[Slot, ...]:
         """Every tally and sum that a reply to this request has, in the order of the wire."""
         if self.action == "work":
@@ -217,6 +224,11 @@ class Request(_Frozen):
             for measure in find("metrics", total.metric).measures
         ]
         return (*single, *(Slot(tuple(pair)) for pair in self.pairs))
+
+
+def step_digest(work: str, session: str, step: Step) -> str:
+    """Of one step of a masked sum: what was asked (the digest of the request without the step), in which session."""
+    return digest([work, session, step])
 
 
 @dataclass(frozen=True, slots=True)

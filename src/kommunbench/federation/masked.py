@@ -22,13 +22,14 @@ from kommunbench.core.masking import MASKED_SUM, Masking, Step
 from kommunbench.core.model import Adapter
 from kommunbench.core.spec import Code, Request
 from kommunbench.federation.asking import Asking
-from kommunbench.federation.records import read_reply, write_request
+from kommunbench.federation.records import Reply, read_reply, write_request
 from kommunbench.federation.strategies import Update
 from kommunbench.privacy.secagg import CARD_BYTES, SEALED_EXTRA_BYTES, SECRET_BYTES, Masked
-from kommunbench.release import unpack_status, update_code
+from kommunbench.release import check_receipt, unpack_status, update_code
 from kommunbench.release.identity import SIGNATURE_BYTES
 from kommunbench.release.masked import Layout, Sum, read_sum
 from kommunbench.report.record import Received
+from kommunbench.report.transcript import MaskedRecord, Transcript
 
 if TYPE_CHECKING:
     from kommunbench.federation.rounds import Rounds
@@ -62,6 +63,8 @@ class MaskedMoment:
         self.layout = Layout.of(request, self.sent)
         self.spent = {site: _Spent() for site in rounds.roster}
         self.outcome: dict[str, Received] = {}
+        self.record = MaskedRecord(rounds.folder, name)
+        self.rounding: dict[str, int] = {}
 
     def run(self) -> None:
         """Ask for the sum, unless it is there; keep it, and who is in it.
@@ -73,10 +76,12 @@ class MaskedMoment:
             return
         least, sites = max(self.rounds.spec.min_sites, 2), list(self.rounds.nodes)
         self.rounds.events.say("moment", name=self.name, sites=sites, kept=[])
+        self.rounds.folder.keep_request(self.request)
         found: tuple[Sum, list[str]] | None = None
         for _ in range(TRIES):
             if len(sites) < least or found is not None:
                 break
+            self.record.forget()
             found, sites = self.session(sites, least)
         for site in self.rounds.roster:
             self.rounds.keep(self.received(site, found[1] if found else []))
@@ -113,9 +118,11 @@ class MaskedMoment:
         asked = {site: {"survivors": survivors, "confirmed": signed} for site in confirmed}
         revealed = self.ask("unmask", identity, asked, SECRET_BYTES * len(dealt))
         vectors = {site: np.frombuffer(data, dtype="<u8").astype(np.uint64) for site, data in masked.items()}
-        held = Masked(identity, self.request.work.digest, cards, sorted(dealt), vectors, threshold)
-        total = held.unmask(revealed)
-        return (read_sum(self.request, self.sent, total, len(survivors)), survivors), survivors
+        held = Masked(identity, self.request.work.digest, cards, sorted(dealt), vectors, threshold, self.layout.length)
+        opened = held.recover(revealed)
+        found = read_sum(self.request, self.sent, held.sum_of(opened), len(survivors))
+        self.record.note_sum(_transcript(self.name, held, confirmed, opened))
+        return (found, survivors), survivors
 
     def ask(self, step: Step, identity: str, sites: Mapping[str, Mapping[str, Any]], size: int) -> dict[str, bytes]:
         """Send a step to `sites`, each with its own part; what they answer, cut to `size` bytes."""
@@ -134,36 +141,62 @@ class MaskedMoment:
         asking = Asking(rounds.grid, make, deadline, min(plan.grace_s, deadline))
         for site, message, seconds in asking.replies({site: rounds.nodes[site] for site in sites}):
             self.spent[site].seconds += seconds
-            if (data := self.read(site, message, size)) is not None:
+            if (data := self.read(site, message, Masking(step=step, session=identity), size)) is not None:
                 answers[site] = data
         for site, absence in asking.absent.items():
             self.outcome[site] = Received(site=site, moment=self.name, status="missing", absence=absence)
+            self.record.note_step(identity, site)
         return {site: answers[site] for site in sites if site in answers}
 
-    def read(self, site: str, message: Message, size: int) -> bytes | None:
-        """A reply's bytes, or None where it is a refusal or not as long as it must be."""
+    def read(self, site: str, message: Message, asked: Masking, size: int) -> bytes | None:
+        """A reply's bytes, or None where it is a refusal, not as long as it must be, or not what its site signed."""
         self.spent[site].bytes_out += message_to_proto(message).ByteSize()
-        code, status = Code.INTERNAL, "failed"
+        code, status, receipt = Code.INTERNAL, "failed", b""
         if not message.has_error():
             try:
                 reply = read_reply(message)
-                stated, _ = unpack_status(reply.status)
-                if stated is Code.OK and reply.values.dtype == np.dtype("<i8") and reply.values.size == (size + 7) // 8:
+                code, _ = unpack_status(reply.status)
+                fits = reply.values.dtype == np.dtype("<i8") and reply.values.size == (size + 7) // 8
+                if code is Code.OK and not fits:
+                    code = Code.BAD_REQUEST
+                elif code is Code.OK and asked.step != "mask":
                     return reply.values.tobytes()[:size]
-                code, status = (stated, "refused") if stated is not Code.OK else (Code.BAD_REQUEST, "failed")
+                elif self.signed(site, reply, asked):
+                    if code is Code.OK:
+                        return reply.values.tobytes()
+                    status, receipt = "refused", reply.receipt
+                else:
+                    code = Code.BAD_RECEIPT
             except FederationError:
                 code = Code.BAD_REQUEST
         self.outcome[site] = Received.model_validate(
             {"site": site, "moment": self.name, "status": status, "code": code}
         )
+        self.record.note_step(asked.session, site, receipt)
         return None
+
+    def signed(self, site: str, reply: Reply, asked: Masking) -> bool:
+        """Whether a refusal, or numbers behind masks, have a receipt that fits; of the numbers it is kept with them."""
+        request = self.request.model_copy(update={"masking": asked})
+        vectors, masked = (reply.status, reply.values, reply.codes, reply.cost), asked.step == "mask"
+        kept = self.layout.kept(reply.values, self.request.train).tobytes() if masked and not reply.codes.size else None
+        try:
+            receipt = check_receipt(request, vectors, None, reply.receipt, self.rounds.keys.get(site), kept)
+        except FederationError:
+            return False
+        if receipt is not None:
+            self.rounds.keys.setdefault(site, receipt.public)
+        if receipt is not None and kept is not None:
+            self.rounding[site] = receipt.rounding
+            self.record.note_numbers(asked.session, site, kept, reply.receipt)
+        return True
 
     def received(self, site: str, survivors: list[str]) -> Received:
         """What became of one site: in the sum, or why not. Its numbers are in the sum alone."""
         away = Received(site=site, moment=self.name, status="missing", absence="offline")
         found = self.outcome.get(site, away)
         if site in survivors:
-            found = Received(site=site, moment=self.name, status="ok")
+            found = Received(site=site, moment=self.name, status="ok", rounding=self.rounding[site])
         spent = self.spent[site]
         sizes = {"bytes_in": spent.bytes_in, "bytes_out": spent.bytes_out, "seconds": round(spent.seconds, 3)}
         return found.model_copy(update=sizes)
@@ -185,6 +218,21 @@ class MaskedMoment:
 def trained_sites(rounds: Rounds, name: str) -> int:
     """How many sites' training is in the adapter of a moment's sum."""
     return sum(received.trained for received in rounds.folder.received(name) if received.site == MASKED_SUM)
+
+
+def _transcript(moment: str, held: Masked, confirmed: Mapping[str, bytes], opened: Mapping[str, bytes]) -> Transcript:
+    return Transcript(
+        moment=moment,
+        session=held.id,
+        work=held.work,
+        threshold=held.threshold,
+        length=held.length,
+        cards={site: card.hex() for site, card in held.cards.items()},
+        members=tuple(held.members),
+        survivors=tuple(sorted(held.vectors)),
+        confirmed={site: signature.hex() for site, signature in confirmed.items()},
+        secrets={site: secret.hex() for site, secret in opened.items()},
+    )
 
 
 def _by_reader(order: list[str], dealt: Mapping[str, bytes], one: int) -> dict[str, dict[str, str]]:

@@ -215,6 +215,8 @@ class Rounds:
         asked = [site for site in nodes if site not in answered]
         asked.sort(key=lambda site: -self.busy_ms.get(site, 0))  # the slowest first, so that no worker idles at the end
         self.events.say("moment", name=name, sites=asked, kept=sorted(answered))
+        for own in {self.own(site, request).digest: self.own(site, request) for site in asked}.values():
+            self.folder.keep_request(own)
         sizes: dict[str, int] = {}
 
         def make(site: str, node_id: int) -> Message:

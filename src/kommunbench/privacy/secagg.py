@@ -43,6 +43,7 @@ from kommunbench.release.identity import SIGNATURE_BYTES, Identity, is_signed
 from kommunbench.release.masked import WithheldError
 
 Words = npt.NDArray[np.uint64]
+Int64s = npt.NDArray[np.int64]
 SECRET_BYTES = 32
 CARD_BYTES = 3 * SECRET_BYTES + SIGNATURE_BYTES
 """What a site opens with: key to seal for it, key to make masks with, commitment to its seed, signature."""
@@ -158,7 +159,7 @@ def mask(
     session: Session,
     cards: Mapping[str, bytes],
     members: Iterable[str],
-    vector: npt.NDArray[np.int64],
+    vector: Int64s,
 ) -> Words:
     """`vector` behind masks, modulo 2^64. `members` are those that dealt, this site among them."""
     total = vector.astype(np.uint64) + _self_mask(secrets.seed, session, session.site, len(vector))
@@ -211,6 +212,7 @@ class Masked:
         cards: by member, all that were dealt to.
         members: those that dealt.
         vectors: masked, by survivor.
+        length: integers in each vector when it was masked.
     """
 
     id: str
@@ -219,8 +221,9 @@ class Masked:
     members: Sequence[str]
     vectors: Mapping[str, Words]
     threshold: int
+    length: int
 
-    def unmask(self, revealed: Mapping[str, bytes]) -> npt.NDArray[np.int64]:
+    def unmask(self, revealed: Mapping[str, bytes]) -> Int64s:
         """The sum of the survivors' vectors.
 
         Args:
@@ -229,34 +232,57 @@ class Masked:
         Raises:
             FederationError: fewer than `threshold`, or shares that do not make the secret that was committed to.
         """
+        return self.sum_of(self.recover(revealed))
+
+    def sum_of(self, secrets: Mapping[str, bytes], part: slice | npt.NDArray[np.bool_] = slice(None)) -> Int64s:
+        """The sum of the survivors' vectors, from the secrets of every member.
+
+        Args:
+            part: of `length` integers those that `vectors` has, where the others were not kept.
+
+        Raises:
+            FederationError: a secret is not the one that its site committed to.
+        """
+        masked: Words = np.sum(list(self.vectors.values()), axis=0, dtype=np.uint64)
+        total: Int64s = (masked - self._mask_of_sum(secrets)[part]).astype(np.int64)
+        return total
+
+    def recover(self, revealed: Mapping[str, bytes]) -> dict[str, bytes]:
+        """By member: the seed of each one in the sum, the mask key of each one that was lost.
+
+        Raises:
+            FederationError: fewer than `threshold` gave shares.
+        """
         fit = {site: data for site, data in revealed.items() if len(data) == SECRET_BYTES * len(self.members)}
         if len(fit) < self.threshold:
             raise FederationError(
                 Fault(f"{len(fit)} of {self.threshold} sites gave shares: the sum stays masked", do="resume the run")
             )
-        length = len(next(iter(self.vectors.values())))
-        total = np.zeros(length, dtype=np.uint64)
-        for vector in self.vectors.values():
-            total += vector
-        for place, site in enumerate(sorted(self.members)):
-            parts = {holder: data[SECRET_BYTES * place :][:SECRET_BYTES] for holder, data in fit.items()}
-            secret = self._combine(parts)
-            session = Session(self.id, self.work, site)
-            body = self.cards[site]
-            if site in self.vectors:
-                self._check(sha256(secret).digest(), body[2 * SECRET_BYTES : 3 * SECRET_BYTES])
-                total -= _self_mask(secret, session, site, length)
-            else:
-                self._check(_public(secret), body[SECRET_BYTES : 2 * SECRET_BYTES])
-                total = self._without_pairs(total, secret, session)
-        return total.astype(np.int64)
+        return {
+            site: self._combine({holder: data[SECRET_BYTES * place :][:SECRET_BYTES] for holder, data in fit.items()})
+            for place, site in enumerate(sorted(self.members))
+        }
 
-    def _without_pairs(self, total: Words, secret: bytes, lost: Session) -> Words:
-        """`total` without what the survivors' masks with a lost site left in it."""
+    def _mask_of_sum(self, secrets: Mapping[str, bytes]) -> Words:
+        """What lies over the sum of the vectors."""
+        total = np.zeros(self.length, dtype=np.uint64)
+        for site in self.members:
+            secret, session, card = secrets[site], Session(self.id, self.work, site), self.cards[site]
+            if site in self.vectors:
+                self._check(sha256(secret).digest(), card[2 * SECRET_BYTES : 3 * SECRET_BYTES])
+                total += _self_mask(secret, session, site, self.length)
+            else:
+                self._check(_public(secret), card[SECRET_BYTES : 2 * SECRET_BYTES])
+                total += self._pairs_with(secret, session)
+        return total
+
+    def _pairs_with(self, secret: bytes, lost: Session) -> Words:
+        """What the survivors' masks with a lost site leave in the sum of their vectors."""
+        total = np.zeros(self.length, dtype=np.uint64)
         for site in self.vectors:
             theirs = self.cards[site][SECRET_BYTES : 2 * SECRET_BYTES]
-            pair = stream(_pair_key(secret, theirs, lost, "mask", site), len(total))
-            total = total - pair if site < lost.site else total + pair
+            pair = stream(_pair_key(secret, theirs, lost, "mask", site), self.length)
+            total = total + pair if site < lost.site else total - pair
         return total
 
     def _combine(self, parts: Mapping[str, bytes]) -> bytes:

@@ -72,6 +72,22 @@ class Ledger:
         line = self._append(about, receipt)
         return release.receipted(bytes.fromhex(line.get("receipt", "")))
 
+    def enter_masked(self, release: Release, request: Request, policy: ReleasePolicy, line: Mapping[str, Any],
+                     numbers: bytes) -> Release:  # fmt: skip
+        """Write and fsync the `line` about masked numbers, and give the release with the receipt that the line holds.
+
+        Args:
+            line: as `describe` gives it, with what was reviewed; its `data` goes into the receipt.
+            numbers: the masked words that a coordinator keeps; those of weights are not among them.
+
+        Raises:
+            OSError: the line cannot be written. Nothing may leave then.
+        """
+        receipt = _unsigned(release, request, policy, Answer(registrations=line.get("data", {})))
+        bound = replace(receipt.digests, numbers=digest_bytes(numbers))
+        entered = self._append(line, replace(receipt, digests=bound) if self.identity else None)
+        return release.receipted(bytes.fromhex(entered.get("receipt", "")))
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Nobody else is inside at the same time: what is read and then written stays true. Raises OSError."""
@@ -161,7 +177,7 @@ def _unsigned(release: Release, request: Request, policy: ReleasePolicy | None, 
     cells = {part for key in released for part in key if isinstance(part, Cell)}
     bound = Digests(
         spec=request.spec.digest,
-        request=request.digest,
+        request=request.signed,
         **behind(request.spec, cells, bool(release.adapter)),
         data=digest(dict(answer.registrations)),
         code=code_digest(),
@@ -178,8 +194,9 @@ def _unsigned(release: Release, request: Request, policy: ReleasePolicy | None, 
 def _before(data: bytes, spec: str) -> str:
     """The digest of the last receipt in the ledger's bytes that is about the run with digest `spec`."""
     for raw in reversed(data.split(b"\n")):
-        if spec.encode() in raw and (entry := _parse(raw)) is not None and entry.get("spec") == spec:
-            return digest_bytes(bytes.fromhex(entry["receipt"])) if "receipt" in entry else NONE
+        entry = _parse(raw) if spec.encode() in raw else None
+        if entry is not None and entry.get("spec") == spec and "receipt" in entry:
+            return digest_bytes(bytes.fromhex(entry["receipt"]))
     return NONE
 
 

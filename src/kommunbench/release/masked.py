@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,12 @@ class Layout:
     def length(self) -> int:
         """Integers in the vector."""
         return sum(self.widths) + len(self.widths) + len(fields(Cost))
+
+    def kept(self, words: Int64s, weights: bool) -> Int64s:
+        """`words` but for those of the weights, where the last unit is such: what a coordinator keeps of them."""
+        end = sum(self.widths)
+        start = end - self.widths[-1] if weights else end
+        return np.concatenate([words[:start], words[end:]])
 
     def only(self, vector: Int64s, keep: Sequence[bool]) -> Int64s:
         """`vector` with every other unit, and its flag, zero."""
@@ -128,24 +134,39 @@ def read_sum(request: Request, sent: Adapter | None, total: Int64s, sites: int) 
     layout = Layout.of(request, sent)
     if total.shape != (layout.length,):
         raise _malformed("it has not as many numbers as were asked for")
-    counts = [int(count) for count in total[layout.flags]]
+    found = read_numbers(request, layout.kept(total, request.train), sites)
+    if not found.trained or sent is None:
+        return found
+    start = layout.flags.start - layout.widths[-1]
+    examples = int(total[start])
+    if examples < found.trained:
+        raise _malformed("an adapter was trained on no examples")
+    mean = total[start + 1 : layout.flags.start].astype(np.float64) / (ADAPTER_SCALE * examples)
+    return replace(found, examples=examples, adapter=_moved(sent, mean))
+
+
+def read_numbers(request: Request, kept: Int64s, sites: int) -> Sum:
+    """The same of a sum's words but for those of the weights (`Layout.kept`): its slots, cost, and how many trained.
+
+    Raises:
+        FederationError: they are not those of a sum that doors make.
+    """
+    slots_asked, costs = request.slots(), len(fields(Cost))
+    end = sum(slot.width for slot in slots_asked)
+    flags = slice(end, end + len(slots_asked) + request.train)
+    if kept.shape != (flags.stop + costs,):
+        raise _malformed("it has not as many numbers as were asked for")
+    counts = [int(count) for count in kept[flags]]
     if not all(0 <= count <= sites for count in counts):
         raise _malformed("more sites gave a number than are in it")
-    numbers, start, slots = total.tolist(), 0, []
-    for slot, count in zip(request.slots(), counts, strict=False):
+    numbers, start, slots = kept.tolist(), 0, []
+    for slot, count in zip(slots_asked, counts, strict=False):
         row = tuple(numbers[start : start + slot.width])
         start += slot.width
         if not within_bounds(slot, row) or (any(row) if not count else row[0] < count):
             raise _malformed("a number is outside what its metric states")
         slots.append((slot.key, count, row))
-    cost = Cost(*numbers[layout.flags.stop :])
-    if not request.train or not counts[-1] or sent is None:
-        return Sum(slots, cost)
-    examples = numbers[start]
-    if examples < counts[-1]:
-        raise _malformed("an adapter was trained on no examples")
-    mean = total[start + 1 : layout.flags.start].astype(np.float64) / (ADAPTER_SCALE * examples)
-    return Sum(slots, cost, counts[-1], examples, _moved(sent, mean))
+    return Sum(slots, Cost(*numbers[flags.stop :]), counts[-1] if request.train else 0)
 
 
 def _moved(sent: Adapter, mean: np.ndarray) -> Adapter:
@@ -193,13 +214,19 @@ def left_out(line: Mapping[str, Any], layout: Layout, given: Sequence[bool], kee
 
 
 def let_out_step(
-    policy: ReleasePolicy, request: Request, words: Int64s, line: Mapping[str, Any], ledger: Ledger
+    policy: ReleasePolicy,
+    request: Request,
+    words: Int64s,
+    line: Mapping[str, Any],
+    ledger: Ledger,
+    layout: Layout | None = None,
 ) -> Release:
     """One step's bytes, with their line in the ledger already on disk.
 
     Args:
         words: what the mechanism made: keys, sealed shares, a signature, or numbers behind masks.
         line: what the ledger says besides.
+        layout: of numbers behind masks; these have a receipt, which the line holds too.
 
     Raises:
         OSError: the line cannot be written. Nothing may leave then.
@@ -207,6 +234,9 @@ def let_out_step(
     release = seal_step(policy, request, words)
     if release.code is Code.OK and request.masking is not None:
         own = {**describe(release, request, policy), "step": request.masking.step, "session": request.masking.session}
+        if layout is not None:
+            kept = layout.kept(release.values, request.train).tobytes()
+            return ledger.enter_masked(release, request, policy, {**own, **line}, kept)
         ledger.append({**own, **line})
     return release
 

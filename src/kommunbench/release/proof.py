@@ -19,13 +19,19 @@ Vectors = Sequence[Int64s]
 
 
 def check_receipt(
-    request: Request, vectors: Vectors, adapter: Adapter | None, receipt: bytes, key: str | None
+    request: Request,
+    vectors: Vectors,
+    adapter: Adapter | None,
+    receipt: bytes,
+    key: str | None,
+    numbers: bytes | None = None,
 ) -> Receipt | None:
     """The receipt of a reply that has come; None where there is none and nothing was released.
 
     Args:
         request: what this site was asked.
         key: the site's public key, where one is known.
+        numbers: of a reply with masked numbers, those words that are kept.
 
     Raises:
         FederationError: numbers without a receipt, or one that is not the site's or not about these numbers.
@@ -42,9 +48,11 @@ def check_receipt(
     arrays = {name: np.asarray(weights, np.float32) for name, weights in (adapter or {}).items()}
     stated = {
         **offline(request.spec, vectors, cells, bool(arrays)),
-        "request": request.digest,
+        "request": request.signed,
         "payload": digest_bytes(payload(vectors, arrays)),
     }
+    if numbers is not None:
+        stated["numbers"] = digest_bytes(numbers)
     if not found.genuine or (key is not None and found.public != key):
         raise _unfit("it is not signed by the site")
     if wrong := found.disagreements(stated):

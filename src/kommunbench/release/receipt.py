@@ -36,13 +36,13 @@ class Digests:
 
     Args:
         spec: the run's specification: its name, tasks, models and settings as they were asked for.
-        request: the message that was answered.
+        request: the message that was answered; of a masked sum's step, what all members are asked alike.
         tasks, models: names and digests, as installed at the site, of those behind what leaves (`behind`).
         data: the data sets' registrations, keyed by the site.
         code: kommunbench's own files and the packages that add to it.
         environment: every installed library's version.
         policy: the site's policy; zeros where it had none.
-        numbers: the release without its weights (`sealed.payload`).
+        numbers: the release without its weights (`sealed.payload`); of masked numbers, the words but for weights'.
         payload: the whole release.
         before: the site's receipt before this one in the same run; zeros for the first.
         previous: the hash of the ledger's line before the one about the release.

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from kommunbench.core.masking import MASKED_SUM
 from kommunbench.core.spec import Cell, Code
 from kommunbench.report.codes import sentence
 from kommunbench.report.controls import Control, control
@@ -115,10 +116,14 @@ def _control_section(found: Verified) -> Section:
         return Section(
             "Kontrollen hittade fel", text=("Underlaget går inte att lita på förrän felen är utredda:",), points=points
         )
+    shown = {
+        "plain": "varje svar med tal är det som organisationen signerade, och rapporten är den som svaren ger.",
+        "secagg": "varje summa är summan av de maskerade tal som organisationerna signerade, de har signerat vilka som "
+        "är med i den, och rapporten är den som summorna ger. Vad en enskild organisation bidrog med syns inte här.",
+    }
     text = (
-        f"{found.files} filer, {found.answers} svar och {found.receipts} kvitton lästes. Alla filer är "
-        "de som skrevs, varje "
-        "svar med tal är det som organisationen signerade, och rapporten är den som svaren ger."
+        f"{found.files} filer, {found.answers} svar och {found.receipts} kvitton lästes. Alla filer är de som skrevs, "
+        f"{shown[found.privacy]}"
     )
     return Section("Kontrollen hittade inga fel", text=(text,), points=tuple(found.remarks))
 
@@ -178,7 +183,29 @@ def _places(info: RunInfo, received: Sequence[Received]) -> Section:
     return Section("Var behandlingen skedde", text=(text,), tables=(table,))
 
 
+def _summed(info: RunInfo, received: Sequence[Received]) -> Section:
+    """What left where sums are masked: no site's own numbers can be read."""
+    rows = []
+    for site in info.roster:
+        own = [each for each in received if each.site == site.name]
+        refused = Counter(each.code for each in own if each.code is not Code.OK)
+        words = "; ".join(f"{count}: {sentence(code).sv}" for code, count in refused.items()) or "inget"
+        rows.append((site.title, f"{sum(each.status == 'ok' for each in own)} av {len(own)}", words))
+    counts = [(code, count) for each in received if each.site == MASKED_SUM and each.status == "ok"
+              for (_, code, _), count in zip(each.slots, each.given_by, strict=True)]  # fmt: skip
+    open_sums = [count for code, count in counts if code is Code.OK]
+    text = (
+        "Varje organisation lämnade sina tal bakom masker. Samordnaren kunde bara läsa summor: "
+        f"{len(open_sums)} tal över minst {min(open_sums, default=0)} organisationer. "
+        f"{len(counts) - len(open_sums)} tal hölls inne av alla, då för få organisationer hade något att lämna."
+    )
+    table = Table("Summor", ("Organisation", "Med i summan", "Nekade"), tuple(rows), "lrl")
+    return Section("Vad som lämnade organisationerna", text=(text,), tables=(table,))
+
+
 def _released(info: RunInfo, received: Sequence[Received]) -> Section:
+    if info.spec.privacy == "secagg":
+        return _summed(info, received)
     rows = []
     for site in info.roster:
         own = [each for each in received if each.site == site.name]

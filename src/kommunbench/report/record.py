@@ -3,6 +3,8 @@
     spec.json                      RunInfo: the specification, the roster, the engine
     releases/<moment>/<site>.json  Received: what each site released, or why it did not
     releases/<moment>/masked-sum.json  with secagg: the sum over sites, in place of what each of them released
+    masked/<moment>/               with secagg: what it takes to make that sum again (report/transcript.py)
+    requests/<digest>.json         what sites were asked: receipts name it by its digest
     receipts/answers.jsonl         what each of these files was when it was written, with the site's receipt
     checkpoints/<moment>/          the adapter after a round, with a manifest
     report.json report.md figures/ made from the files above and nothing else
@@ -12,6 +14,7 @@ A moment is `round-000` and so on, or `close`; with several seeds `seed-1-round-
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -20,8 +23,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from kommunbench.core.digests import digest
 from kommunbench.core.errors import DataError, Fault
-from kommunbench.core.spec import Cell, Code, Cost, Pair, RunSpec
+from kommunbench.core.spec import Cell, Code, Cost, Pair, Request, RunSpec
 from kommunbench.core.task import Bilingual, Task
 from kommunbench.report.journal import Journal
 from kommunbench.report.scorecard import Scorecard
@@ -156,6 +160,25 @@ class RunFolder:
         self.write(file, received.model_dump_json())
         self.journal.note(file, receipt)
 
+    def keep_request(self, request: Request) -> None:
+        """Write what sites are asked, once."""
+        file = request_file(request.digest)
+        if not (self.path / file).is_file():
+            self.write(file, request.model_dump_json())
+            self.journal.note(file)
+
+    def request(self, known: str) -> Request | None:
+        """The request with that digest; None where it is not kept, or is another by now.
+
+        By the file as it is: a later version may know more fields.
+        """
+        path = self.path / request_file(known)
+        try:
+            data = path.read_bytes()
+            return Request.model_validate_json(data) if digest(json.loads(data)) == known else None
+        except (OSError, ValueError):
+            return None
+
     def forget(self, moment: str) -> None:
         """Remove the answers to a message that is asked anew."""
         files = [str(path.relative_to(self.path)) for path in sorted(self.path.glob(f"releases/{moment}/*.json"))]
@@ -167,6 +190,11 @@ class RunFolder:
         """Everything that was answered, in the order of moments and sites' names."""
         for path in sorted(self.path.glob(f"releases/{moment}/*.json")):
             yield Received.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def request_file(known: str) -> str:
+    """The path, in a run's folder, of the request with that digest."""
+    return f"requests/{known}.json"
 
 
 def cell_of(key: tuple[Any, ...]) -> Cell:

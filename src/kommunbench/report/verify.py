@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from kommunbench import __version__
@@ -23,11 +24,14 @@ from kommunbench.core.spec import Code, RunSpec
 from kommunbench.release import Ledger, Receipt
 from kommunbench.release.proof import offline, released_cells, vectors_of
 from kommunbench.report.build import build_report
+from kommunbench.report.earlier import BEFORE
 from kommunbench.report.journal import JOURNAL, Noted
-from kommunbench.report.record import Received, RunFolder, RunInfo
+from kommunbench.report.record import Received, RunFolder, RunInfo, request_file
+from kommunbench.report.transcript import MaskedRecord
+from kommunbench.report.verify_masked import MaskedVerdict
 from kommunbench.report.write import outputs
 
-NOTED = ("spec.json", "releases/*/*.json", "adapter/*")
+NOTED = ("spec.json", "requests/*.json", "releases/*/*.json", "masked/*/*.json", "masked/*/*/*.json", "adapter/*")
 """Files that numbers are made of: each has a line in the journal."""
 
 
@@ -38,6 +42,7 @@ class Verified:
     Args:
         keys: the public key that each site's receipts are signed with.
         registered: sites whose key was known before the run; the others' first receipt said it.
+        privacy: the run's mode: with `secagg` a receipt is about numbers behind masks (`verify_masked.py`).
         remarks: what a reader should know that is no fault.
     """
 
@@ -49,6 +54,7 @@ class Verified:
     registered: tuple[str, ...] = ()
     faults: list[Fault] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    privacy: str = "plain"
 
 
 def verify_run(folder: RunFolder, ledgers: Iterable[Path] = ()) -> Verified:
@@ -76,6 +82,7 @@ def verify_run(folder: RunFolder, ledgers: Iterable[Path] = ()) -> Verified:
     for path in ledgers:
         found.faults += _ledger_faults(path, spec_digest(folder), noted)
     found.faults += _report_faults(folder, info, found.remarks)
+    found.privacy = info.spec.privacy
     found.files = sum(1 for _ in _files(folder))
     return found
 
@@ -118,23 +125,60 @@ def _answer_faults(folder: RunFolder, info: RunInfo, noted: list[Noted], found: 
     for each in noted:
         if each.receipt is not None and not (each.receipt.genuine and each.receipt.public == found.keys[each.site]):
             yield Fault("changed: its receipt is not signed by the site", each.file)
-    for path in sorted(folder.path.glob("releases/*/*.json")):
-        file = str(path.relative_to(folder.path))
-        try:
-            received = Received.model_validate_json(path.read_bytes())
-        except ValueError:
+    read = dict(_read_answers(folder))
+    found.answers = len(read)
+    for file, received in read.items():
+        if received is None:
             yield Fault("changed: not an answer any more", file)
-            continue
-        found.answers += 1
+        elif (received.site, received.moment) != (Path(file).stem, Path(file).parent.name):
+            yield Fault("moved: it is another site's or another moment's answer", file)
+    whole = {file: received for file, received in read.items() if received is not None}
+    if info.spec.privacy == "secagg":
+        found.receipts = sum(each.receipt is not None for each in noted)
+        for moment, group in groupby(whole.values(), key=lambda received: received.moment):
+            record = MaskedRecord(folder, moment)
+            yield from MaskedVerdict(record, (info.spec, spec), found.keys, noted, group).faults()
+        return
+    carried = [file for file in whole if Path(file).parent.name.startswith(BEFORE)]
+    if carried:
+        found.remarks.append(f"{len(carried)} answers are carried over from earlier runs: verify those")
+    for file, received in whole.items():
         receipt = receipts.get(file)
         found.receipts += receipt is not None
-        if (received.site, received.moment) != (path.stem, path.parent.name):
-            yield Fault("moved: it is another site's or another moment's answer", file)
+        if file in carried:
+            continue
         if receipt is None:
             if received.status == "ok":
                 yield Fault("missing: numbers without a receipt", file)
         elif not _fits(info.spec, spec, received, receipt):
             yield Fault("changed: its numbers are not those that the site signed", file)
+        else:
+            yield from _name_faults(folder, received, receipt, file)
+    if receipts and not any((folder.path / "requests").glob("*.json")):
+        found.remarks.append(
+            "the requests were not kept: that numbers stand under their own names rests on the journal"
+        )
+
+
+def _read_answers(folder: RunFolder) -> Iterator[tuple[str, Received | None]]:
+    """Every file of an answer, and the answer; None where it is none any more."""
+    for path in sorted(folder.path.glob("releases/*/*.json")):
+        try:
+            received = Received.model_validate_json(path.read_bytes())
+        except ValueError:
+            received = None
+        yield str(path.relative_to(folder.path)), received
+
+
+def _name_faults(folder: RunFolder, received: Received, receipt: Receipt, file: str) -> Iterator[Fault]:
+    """The numbers stand under the names of what the site was asked, in its order."""
+    if not received.slots or not (folder.path / "requests").is_dir():
+        return
+    request = folder.request(receipt.digests.request)
+    if request is None:
+        yield Fault("missing: what the site was asked", request_file(receipt.digests.request))
+    elif digest([slot.key for slot in request.slots()]) != digest([key for key, _, _ in received.slots]):
+        yield Fault("changed: its numbers are not about what the site was asked", file)
 
 
 def _fits(spec: RunSpec, known: str, received: Received, receipt: Receipt) -> bool:
@@ -159,7 +203,8 @@ def _gaps(site: str, noted: list[Noted], remarks: list[str]) -> Iterator[Fault]:
 
     A reply that came too late to be kept leaves a gap as well; then the journal has a line without a receipt.
     """
-    own = [each for each in noted if Path(each.file).parts[0] == "releases" and each.site == site]
+    room = "masked" if any(each.file.startswith("masked/") for each in noted) else "releases"
+    own = [each for each in noted if Path(each.file).parts[0] == room and each.site == site]
     lost = sum(1 for each in own if each.receipt is None and each.digest)
     before = "0" * 64
     for each in sorted(

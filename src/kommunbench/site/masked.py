@@ -159,7 +159,8 @@ class MaskedAnswer:
         masked = secagg.mask(_secrets(state), self.session, cards, shares, layout.only(vector, own))
         held = {site: share.joined().hex() for site, share in shares.items()}
         self._keep(state.model_copy(update={"shares": held, "keep": tuple(keep), "done": "mask"}))
-        return self._out(masked.astype("<u8").tobytes(), {**left_out(opened.line, layout, state.given, own), "ms": 0})
+        line = {**left_out(opened.line, layout, state.given, own), "ms": 0}
+        return self._out(masked.astype("<u8").tobytes(), line, layout)
 
     def _confirm(self) -> Release:
         state, survivors = self._at("mask"), self.asked.survivors
@@ -194,8 +195,8 @@ class MaskedAnswer:
         """What members tell each other: how many sites they ask for, and which units they give."""
         return self.least.to_bytes(4, "little") + np.packbits(np.array(given, dtype=bool)).tobytes()
 
-    def _out(self, data: bytes, line: Mapping[str, Any] | None = None) -> Release:
-        return let_out_step(self.policy, self.request, to_words(data), line or {}, self.ledger)
+    def _out(self, data: bytes, line: Mapping[str, Any] | None = None, layout: Layout | None = None) -> Release:
+        return let_out_step(self.policy, self.request, to_words(data), line or {}, self.ledger, layout)
 
     @property
     def _path(self) -> Path:
