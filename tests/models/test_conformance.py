@@ -7,19 +7,21 @@ import json
 import shutil
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import make
+from kommunbench.core.digests import digest
 from kommunbench.core.errors import ModelError
 from kommunbench.core.model import Decoding, Model, ModelCard, Query
 from kommunbench.core.registry import names
 from kommunbench.models.folder import FILES
 from kommunbench.models.open import card_digest, open_model, reads_prompt
+from openai_server import MODEL, serving
+from tiny_models import make
 
 SECRET = "Hemligheten om Lövvik"
 TEXTS = [
@@ -48,6 +50,7 @@ class Case:
     other: dict[str, Any] = field(default_factory=dict)
     wrong: dict[str, Any] = field(default_factory=lambda: {"unknown": 1, "wrong": "x"})
     machine: dict[str, Any] = field(default_factory=dict)
+    end: Callable[[], None] = lambda: None
 
     def open(self, **machine: Any) -> Model:
         return open_model(self.card, **{"threads": 1, **self.machine, **machine})
@@ -56,7 +59,11 @@ class Case:
 def hugging_face(architecture: str) -> Callable[[Path], Case]:
     def case(folder: Path) -> Case:
         card = make(folder, architecture)
-        return Case(card, other={"dtype": "bfloat16"}, wrong={"dtyp": "float32", "dtype": "float8"})
+        return Case(
+            card,
+            other={"dtype": "bfloat16"},
+            wrong={"dtyp": "float32", "dtype": "float8", "chat": "sometimes", "quantize": "2bit"},
+        )
 
     return case
 
@@ -66,8 +73,18 @@ def baseline(family: str, wrong: dict[str, Any], **options: Any) -> Callable[[Pa
     return lambda _: Case(ModelCard(name=family, family=family, options=options), other, wrong or {"a": 1, "b": 2})
 
 
+def endpoint(_: Path) -> Case:
+    stack = ExitStack()
+    server = stack.enter_context(serving())
+    identity = digest({key: value for key, value in MODEL.items() if key != "object"})
+    options = {"url": server.url, "model": MODEL["id"], "identity": identity}
+    card = ModelCard(name="granne", family="endpoint", options=options)
+    return Case(card, {"seed": 2}, {"api": "x", "sed": 1}, {"endpoints": server.allowed}, stack.close)
+
+
 CASES: dict[str, Callable[[Path], Case]] = {
     **{f"huggingface-{name}": hugging_face(name) for name in ("llama", "lfm2", "gpt2", "t5", "bart")},
+    "endpoint": endpoint,
     "constant": baseline("constant", {"text": 3, "txt": ""}, text="Enhet: omsorg."),
     "copy": baseline("copy", {}),
     "lead": baseline("lead", {"sentences": 0, "sentense": 1}, sentences=2),
@@ -76,9 +93,16 @@ CASES: dict[str, Callable[[Path], Case]] = {
 }
 
 
-@pytest.fixture(scope="module", params=CASES)
-def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
-    return CASES[request.param](tmp_path_factory.mktemp("family"))
+DEAR = {"huggingface-lfm2", "huggingface-gpt2", "huggingface-bart"}
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=[pytest.mark.slow] * (name in DEAR)) for name in CASES]
+)
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+    case = CASES[request.param](tmp_path_factory.mktemp("family"))
+    yield case
+    case.end()
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from kommunbench.core.endpoints import own_network
+from kommunbench.core.model import TrainSettings
 from kommunbench.core.spec import Code, ModelRef
 from kommunbench.release import ReleasePolicy
 
@@ -35,6 +37,11 @@ policies = st.builds(
     max_exposure_bits=st.floats(0, 9),
     max_membership_auc=st.floats(0.5, 1),
     results=st.sampled_from(["deny", "approve", "allow"]),
+    endpoints=st.dictionaries(
+        st.sampled_from(("gpu:80", "a:1")), st.sampled_from(("10.0.0.0/8", "10.1.0.0/16", "127.0.0.0/8")), max_size=2
+    ),
+    full_tuning=verdict,
+    max_adapter_mib=st.floats(1, 900),
     rounding=st.integers(1, 12),
     max_minutes=st.integers(0, 90),
     retention_days=st.integers(0, 400),
@@ -67,6 +74,9 @@ def test_stricter_never_loosens_and_allows_what_both_allow(mine, other, first):
     assert both.max_new_tokens <= min(mine.max_new_tokens, other.max_new_tokens)
     for name in ("runs_a_year", "max_minutes", "retention_days"):
         assert limit(getattr(both, name)) <= min(limit(getattr(mine, name)), limit(getattr(other, name)))
+    assert both.max_adapter_mib <= min(mine.max_adapter_mib, other.max_adapter_mib)
+    for server, network in both.endpoints.items():
+        assert all(own_network(network).subnet_of(own_network(side.endpoints[server])) for side in (mine, other))
     assert both.rounding >= max(mine.rounding, other.rounding)
     for hour in range(24):
         moment = datetime(2026, 3, 1, hour, 0)
@@ -79,7 +89,7 @@ def test_stricter_never_loosens_and_allows_what_both_allow(mine, other, first):
         assert getattr(both, name) == min(getattr(side, name) for side in sides)
     limits = [side.max_update_norm or float("inf") for side in sides]
     assert (both.max_update_norm or float("inf")) == min(limits)
-    for name in ("training", "adapters", "results"):
+    for name in ("training", "adapters", "results", "full_tuning"):
         assert order(getattr(both, name)) == min(order(getattr(side, name)) for side in sides)
     for task in (d.QA, d.SHORT):
         for digest in DIGESTS:
@@ -201,3 +211,13 @@ def test_a_masked_sum_is_over_two_sites_at_least_whatever_is_asked_for():
     assert ReleasePolicy().sites(d.make_spec(privacy="secagg")) == 2
     assert ReleasePolicy(min_sites=4).sites(d.make_spec(privacy="secagg", min_sites=3)) == 4
     assert ReleasePolicy().sites(d.make_spec(privacy="secagg", min_sites=3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("policy", "method", "code"),
+    [({}, "full", Code.TRAINING_DENIED), ({}, "dora", Code.OK), ({"full_tuning": "allow"}, "full", Code.OK)],
+)
+def test_a_site_may_refuse_to_train_every_weight(policy, method, code):
+    allowed = d.make_policy(training="allow", adapters="allow", **policy)
+    request = d.train_request(spec=d.make_spec(train=TrainSettings(method=method)))
+    assert allowed.training_code(request) is allowed.adapter_code(request) is code

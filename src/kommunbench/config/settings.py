@@ -208,6 +208,9 @@ def _disagreements(settings: Settings) -> list[Fault]:
     if settings.dp.noisy and any(prompt.shots for prompt in settings.prompt.values()):
         do = "prompt=[plain], or dp.tallies=exact dp.tally_epsilon=0"
         faults.append(Fault("a worked example is in every answer, so no noise on sums hides it", "dp.tallies", do))
+    if settings.dp.trains and settings.train.method != "lora":
+        what = f"{settings.train.method} has no gradient by example"
+        faults.append(Fault(what, "train.method", "train.method=lora, or dp=none"))
     if (settings.dp.trains or settings.dp.noisy) and settings.privacy.name != "plain":
         do = "privacy=plain, or dp=none"
         faults.append(Fault("a site's ledger counts epsilon where privacy is plain", "dp", do))

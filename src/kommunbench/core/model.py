@@ -69,6 +69,9 @@ class TrainSettings(BaseModel):
     """How a site trains an adapter in one round. Bounds are the most that any policy may allow."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    method: Literal["lora", "dora", "full"] = Field(
+        "lora", description="what is trained: LoRA, LoRA with magnitudes apart (DoRA), or every weight"
+    )
     rank: int = Field(8, ge=1, le=256, description="LoRA rank")
     alpha: float = Field(16, gt=0, description="LoRA alpha; the update is scaled by alpha / rank")
     dropout: float = Field(0.0, ge=0, lt=1)

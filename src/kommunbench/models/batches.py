@@ -27,13 +27,13 @@ class Encoded(NamedTuple):
 def encode_pairs(model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str]], max_length: int) -> list[Encoded]:
     """Encode (prompt, answer) pairs, in order.
 
-    A causal model's answer follows a space, and both share `max_length`; an encoder-decoder has it for each. Too long a
-    prompt loses its start, too long an answer its end.
+    A causal model's answer follows a space (nothing, within a chat template), and both share `max_length`; an
+    encoder-decoder has it for each. Too long a prompt loses its start, too long an answer its end.
     """
     together = not model.config.is_encoder_decoder
     encoded = tokenizer([prompt for prompt, _ in pairs])["input_ids"]
     prompts = [ids or [start_token(tokenizer)] for ids in encoded]
-    space = " " if together else ""
+    space = getattr(tokenizer, "joint", " ") if together else ""
     answers = tokenizer([space + answer for _, answer in pairs], add_special_tokens=False)["input_ids"]
     rows = []
     for prompt, answer in zip(prompts, answers, strict=True):

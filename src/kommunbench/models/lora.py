@@ -1,6 +1,7 @@
 """LoRA adapters by PEFT: make, swap, train and save them while the base model stays in memory, unchanged.
 
-LoRA: Hu et al. 2021 (W + alpha/rank * B A). FedProx: Li et al. 2020, the term mu/2 * |w - w0|^2.
+LoRA: Hu et al. 2021 (W + alpha/rank * B A). DoRA: Liu et al. 2024, the rows' lengths trained apart.
+FedProx: Li et al. 2020, the term mu/2 * |w - w0|^2.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Lora:
         self._loaded: Adapter | None = None
 
     def fresh(self, settings: TrainSettings, seed: int) -> Adapter:
-        """A new adapter: A drawn by `seed`, B zero. What is loaded stays loaded."""
+        """A new adapter: A drawn by `seed`, B zero, DoRA's lengths the base's own. What is loaded stays loaded."""
         from peft.tuners.tuners_utils import BaseTunerLayer
 
         self._wrap(settings)
@@ -57,6 +58,7 @@ class Lora:
                     module.reset_lora_parameters(  # type: ignore[attr-defined]
                         "default", init_lora_weights=True
                     )
+                    _reset_lengths(module)
         adapter = self._read()
         self.load(self._loaded, settings)
         return adapter
@@ -87,7 +89,8 @@ class Lora:
     def folded(self) -> Iterator[None]:
         """Inside, a small model answers with its adapter added into the weights; afterwards they are what they were."""
         layers: list[Any] = []
-        if self._loaded is not None and self.base.num_parameters() <= FOLD_LIMIT:
+        few_bits = getattr(self.base, "is_quantized", False)
+        if self._loaded is not None and not few_bits and self.base.num_parameters() <= FOLD_LIMIT:
             from peft.tuners.lora import LoraLayer
 
             layers = [layer for layer in self.base.modules() if isinstance(layer, LoraLayer)]
@@ -178,7 +181,7 @@ class Lora:
 
     def _wrap(self, settings: TrainSettings) -> None:
         """Give the base LoRA layers of the settings' shape, switched off; nothing where it has them already."""
-        shape = (settings.rank, settings.alpha, settings.dropout)
+        shape = (settings.method, settings.rank, settings.alpha, settings.dropout)
         if self._shape == shape:
             return
         from peft import LoraConfig, TaskType, get_peft_model
@@ -191,6 +194,7 @@ class Lora:
             r=settings.rank,
             lora_alpha=settings.alpha,  # type: ignore[arg-type]
             lora_dropout=settings.dropout,
+            use_dora=settings.method == "dora",
             target_modules=self.targets,
         )
         try:
@@ -235,6 +239,18 @@ class Lora:
         if not torch.isfinite(loss):
             raise ModelError(Fault("the training loss is not finite", "train.learning_rate", "try a lower one"))
         return seen
+
+
+def _reset_lengths(module: Any) -> None:
+    """DoRA's lengths as they are before training: those of the base's own rows."""
+    lengths = getattr(module, "lora_magnitude_vector", None)
+    if lengths:
+        lengths["default"].update_layer(
+            base_layer=module.get_base_layer(),
+            lora_A=module.lora_A["default"].weight,
+            lora_B=module.lora_B["default"].weight,
+            scaling=module.scaling["default"],
+        )
 
 
 def trained_weights(model: Any) -> list[torch.nn.Parameter]:

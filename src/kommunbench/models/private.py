@@ -127,7 +127,7 @@ def _sum_clipped(model: Any, tokenizer: Any, batch: Sequence[Encoded], optimiser
     parts = list(in_parts(batch, PART_TOKENS))
     if not parts:
         for weight in optimiser.params:
-            weight.grad_sample = torch.zeros((0, *weight.shape))  # nobody was drawn: the step is noise alone
+            weight.grad_sample = weight.new_zeros((0, *weight.shape))  # nobody was drawn: the step is noise alone
         return
     for left, part in zip(reversed(range(len(parts))), parts, strict=True):
         with _without("Full backward hook"):  # the frozen base asks for no gradient of its inputs

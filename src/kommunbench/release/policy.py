@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
 
 from kommunbench.core.digests import digest
+from kommunbench.core.endpoints import checked_server, narrower, own_network
 from kommunbench.core.spec import RATED, Cell, Code, ModelRef, Request, RunSpec, Slot, TaskRef
 from kommunbench.core.task import Task
 
@@ -28,6 +29,11 @@ Whole = Annotated[int, Field(strict=True)]
 """An integer, and not `yes`, `10.0` or `"10"`."""
 Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 """A finite number, and not `yes` or `"10"`."""
+
+Server = Annotated[str, Field(strict=True), AfterValidator(checked_server)]
+"""`host:port` on the site's own network."""
+OwnNetwork = Annotated[str, Field(strict=True), AfterValidator(lambda text: str(own_network(text)))]
+"""A network of this machine or a private one."""
 
 Limit = TypeVar("Limit", int, float)
 Amount = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -62,10 +68,15 @@ class ReleasePolicy(BaseModel):
     tasks: Approved = INSTALLED
     models: Approved = INSTALLED
     metrics: Literal["all"] | tuple[str, ...] = "all"
+    endpoints: dict[Server, OwnNetwork] = Field(
+        default_factory=dict, description="servers on the site's own network that may be asked for answers"
+    )
     rounding: Whole = Field(
         1, ge=1, le=1000, description="counts leave as multiples of this, other sums as coarsely; 1: as they are"
     )
     training: Training = "deny"
+    full_tuning: Verdict = Field("deny", description="may a model's every weight be trained, and not an adapter alone")
+    max_adapter_mib: Amount = Field(512, gt=0, description="largest adapter that is trained, in MiB of float32")
     adapters: Literal["deny", "approve", "allow"] = "deny"
     max_update_norm: Amount = Field(0, ge=0, description="farthest (L2) that weights may move in a round; 0: any")
     memorisation: Literal["stop", "measure", "skip"] = "stop"
@@ -126,8 +137,11 @@ class ReleasePolicy(BaseModel):
             tasks=_both_approve(self.tasks, other.tasks),
             models=_both_approve(self.models, other.models),
             metrics=_both_name(self.metrics, other.metrics),
+            endpoints=_both_reach(self.endpoints, other.endpoints),
             rounding=max(self.rounding, other.rounding),
             training=min(self.training, other.training, key=("deny", "private", "allow").index),
+            full_tuning=_both_allow(self.full_tuning, other.full_tuning),
+            max_adapter_mib=min(self.max_adapter_mib, other.max_adapter_mib),
             adapters=min(self.adapters, other.adapters, key=("deny", "approve", "allow").index),
             max_update_norm=_lower_limit(self.max_update_norm, other.max_update_norm),
             memorisation=min(self.memorisation, other.memorisation, key=("stop", "measure", "skip").index),
@@ -237,6 +251,8 @@ class ReleasePolicy(BaseModel):
         spec = request.spec
         if self.training == "deny":
             return Code.TRAINING_DENIED
+        if spec.train is not None and spec.train.method == "full" and self.full_tuning == "deny":
+            return Code.TRAINING_DENIED
         if self.training == "private" and not spec.dp.trains:
             return Code.NOISE_REQUIRED
         if spec.dp.trains and spec.privacy != "plain":
@@ -275,6 +291,12 @@ def _both_name(left: Any, right: Any) -> Any:
     if left == "all":
         return right
     return left if right == "all" else tuple(name for name in left if name in right)
+
+
+def _both_reach(left: Mapping[str, str], right: Mapping[str, str]) -> dict[str, str]:
+    """Servers that both allow, each with the narrower of its two networks."""
+    both = {server: narrower(left[server], right[server]) for server in left.keys() & right.keys()}
+    return {server: network for server, network in both.items() if network}
 
 
 def _both_allow(left: Verdict, right: Verdict) -> Verdict:

@@ -27,7 +27,7 @@ from kommunbench.core.model import (
 )
 from kommunbench.core.spec import Answer, Cell, Code, Cost, PromptRef, Request
 from kommunbench.core.task import Task, load_task
-from kommunbench.models.open import card_digest, load_card, open_model
+from kommunbench.models.open import card_digest, load_card
 from kommunbench.privacy.memorisation import measure
 from kommunbench.privacy.training import round_steps
 from kommunbench.release import (
@@ -54,6 +54,7 @@ from kommunbench.site.holdings import tell_holdings
 from kommunbench.site.keep import KeptTallies
 from kommunbench.site.kept import Place, keep_no_longer
 from kommunbench.site.log import log_failure
+from kommunbench.site.machine import opened_model
 from kommunbench.site.masked import MaskedAnswer
 from kommunbench.site.memory import canaries_for, log_memory
 from kommunbench.site.ratings import answer_ratings
@@ -241,6 +242,8 @@ class Work:
         adapter, settings = self.adapters.get(FEDERATION), self.spec.train
         if adapter is None or settings is None:
             raise ModelError("the request asks for training and brings no adapter to train")
+        if sum(array.nbytes for array in adapter.values()) > self.policy.max_adapter_mib * 2**20:
+            return Code.OVER_LIMIT
         if self.request.epochs:  # alone: all rounds' passes at once
             settings = settings.model_copy(update={"epochs": self.request.epochs})
         else:
@@ -262,7 +265,7 @@ class Work:
             return training
         self.answer.adapter = training.adapter
         if canaries:
-            model = cast(Trainable, _model(self.cards[self.spec.trained_model], self.settings.threads))
+            model = cast(Trainable, self.opened(self.spec.trained_model))
             self.answer.memory = measure(model, training.adapter, settings, (pairs, self.untrained(prompt)), canaries)
             log_memory(self.answer.memory)
         self.cost = replace(
@@ -286,7 +289,7 @@ class Work:
 
     def _learn(self, pairs: list[tuple[str, str]], adapter: Adapter, settings: TrainSettings) -> Training | Code:
         """Train as the run asks; privately where it asks for that and the site's budget has room."""
-        model = _model(self.cards[self.spec.trained_model], self.settings.threads)
+        model = self.opened(self.spec.trained_model)
         if not isinstance(model, Trainable):
             raise ModelError(f"{self.spec.trained_model} cannot be trained")
         if not self.spec.dp.trains:
@@ -321,10 +324,14 @@ class Work:
 
     def model(self, cell: Cell) -> Model:
         """The cell's model: as its base, or with the adapter that came along for it."""
-        model, adapter = _model(self.cards[cell.model], self.settings.threads), self.adapter(cell)
+        model, adapter = self.opened(cell.model), self.adapter(cell)
         if isinstance(model, Trainable) and self.spec.train is not None:
             model.load_adapter(adapter, self.spec.train)
         return model
+
+    def opened(self, name: str) -> Model:
+        """The site's own model of that name."""
+        return opened_model(self.cards[name], self.settings, self.policy)
 
     def adapter(self, cell: Cell) -> Adapter | None:
         """The adapter that came along for the cell; None for a base. Raises ModelError where one is lacking."""
@@ -363,20 +370,6 @@ def _digest_or_none(card: ModelCard) -> str | None:
     except KommunbenchError as error:
         log.error("%s", error)
         return None
-
-
-@lru_cache(maxsize=4)
-def _model_of(card: str, threads: int, digest: str) -> Model:  # noqa: ARG001
-    """Another digest is another model."""
-    return open_model(ModelCard.model_validate_json(card), threads=threads)
-
-
-def _model(card: ModelCard, threads: int) -> Model:
-    """A model is opened once a process, whatever the number of messages and sites that it serves.
-
-    By its digest too: a process that lives long must not answer with weights that are no longer those on disk.
-    """
-    return _model_of(card.model_dump_json(), threads, card_digest(card))
 
 
 @lru_cache(maxsize=32)

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from kommunbench.core.errors import KommunbenchError, PolicyError
+from kommunbench.core.endpoints import address_of
+from kommunbench.core.errors import KommunbenchError, ModelError, PolicyError
 from kommunbench.core.folders import overlay
 from kommunbench.core.task import load_task, task_names
 from kommunbench.release import ReleasePolicy, read_policy
@@ -45,6 +46,7 @@ def examine(home: SiteHome) -> Iterator[Finding]:
     yield _port(home)
     yield from _keys(home)
     yield from _policy(home)
+    yield from _endpoints(home)
     yield from _data(home)
 
 
@@ -126,6 +128,26 @@ def _policy(home: SiteHome) -> Iterator[Finding]:
         default = ReleasePolicy().adapters
         yield Finding("policy", "warn", "trained weights leave without anyone's yes",
                       f"adapters: approve, or {default}, unless the text bears it")  # fmt: skip
+
+
+def _endpoints(home: SiteHome) -> Iterator[Finding]:
+    """Does each server that the policy names lead into its network, and does it take a call? Nothing is sent."""
+    try:
+        allowed = read_policy(home.policy).endpoints
+    except PolicyError:
+        return
+    for server in allowed:
+        try:
+            address = address_of(server, allowed)
+            socket.create_connection((address, int(server.rpartition(":")[2])), timeout=5).close()
+        except ModelError as error:
+            yield Finding("endpoint", "fail", error.faults[0].what, error.faults[0].do)
+        except OSError:
+            yield Finding(
+                "endpoint", "warn", f"{server} takes no call", "is it running, and does a firewall stand between?"
+            )
+        else:
+            yield Finding("endpoint", "ok", f"{server} at {address}, within {allowed[server]}")
 
 
 def _data(home: SiteHome) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -37,12 +37,14 @@ class NodeSettings(BaseModel):
         data: folder with `<task>.jsonl`, `.csv` or `.parquet`; relative to the site's folder.
         threads: CPU threads for models; 0: all.
         port: on the loopback, between this node's own processes; 0: any free one.
+        device: where models run; auto is CUDA where there is one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
     data: Path = Path("data")
     threads: int = Field(0, ge=0)
     port: int = Field(0, ge=0, le=65535)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
 class SiteHome:
@@ -65,6 +67,7 @@ class SiteHome:
         self.node_log = self.path / "node.log"
         self.running = self.path / "run"
         self.socket = self.running / "worker.sock"
+        self.connector = self.running / "connector.sock"
 
     def settings(self) -> NodeSettings:
         """What node.yaml says.
@@ -92,14 +95,16 @@ class SiteHome:
             conf=(self.conf, *overlay("conf")),
             tasks=(self.tasks, *overlay("tasks")),
             threads=node.threads,
+            device=node.device,
+            connector=self.connector,
             own_split=True,
         )
 
     def socket_faults(self) -> list[Fault]:
         """A unix socket's path is short."""
-        if len(os.fsencode(self.socket)) <= LONGEST_SOCKET:
+        if len(os.fsencode(self.connector)) <= LONGEST_SOCKET:
             return []
-        what = f"the folder's name is too long for a socket: {len(os.fsencode(self.socket))} bytes"
+        what = f"the folder's name is too long for a socket: {len(os.fsencode(self.connector))} bytes"
         return [Fault(what, str(self.path), "use a folder with a shorter name, /srv/kommunbench for instance")]
 
 

@@ -40,6 +40,10 @@ class SiteSettings(BaseModel):
     conf: tuple[Path, ...] = ()
     tasks: tuple[Path, ...] = ()
     threads: int = Field(0, ge=0, description="CPU threads for models; 0: all of the process's cores")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where models run; auto: CUDA where it is")
+    connector: Path | None = Field(
+        None, description="socket by which endpoints are asked; None: by this process itself"
+    )
 
     @property
     def policy_path(self) -> Path:

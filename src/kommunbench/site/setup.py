@@ -29,6 +29,10 @@ threads: {threads}
 # Port mellan nodens egna processer, bara på den egna maskinen; 0 är vilken ledig som helst.
 # Port between the node's own processes, on this machine alone; 0: any free one.
 port: 0
+
+# Var modellerna körs: auto (grafikkort med CUDA där det finns), cpu eller cuda. Svaren kan skilja sig i sista siffran.
+# Where models run: auto (a CUDA card where there is one), cpu or cuda. Numbers may differ in their last digits.
+device: auto
 """
 
 

@@ -2,7 +2,8 @@
 
     node (this one)  asks the SuperNode for tasks, hands them to the worker; starts both anew if they end
     SuperNode        Flower's; the only one that talks to the coordinator, outbound, TLS, one address
-    worker           the only one that sees the site's text; no network
+    worker           the only one that reads the site's text; no network
+    connector        only where the policy names endpoints: takes the worker's questions to servers on the site's net
 
 `run_node` is what systemd and containers start (`kommunbench site start --foreground`); `start_node` puts the same into
 the background. Who holds the lock on run/node.lock is the node, so that a stale file never looks like one.
@@ -30,6 +31,8 @@ from kommunbench import __version__
 from kommunbench.core.errors import Fault, FederationError
 from kommunbench.federation.deployment.invitation import Invitation
 from kommunbench.federation.deployment.supernode import EXECUTOR_FILE
+from kommunbench.release import read_policy
+from kommunbench.site.connector import key_names
 from kommunbench.site.home import SiteHome, node_key, write_private
 from kommunbench.site.processes import clean_environment
 
@@ -47,6 +50,8 @@ class Child:
     name: str
     command: list[str]
     process: subprocess.Popen[bytes] | None = None
+    keeps: tuple[str, ...] = ()
+    """Names of the environment that this one alone is given."""
     starts: int = 0
     next_start: float = field(default_factory=time.monotonic)
 
@@ -54,8 +59,9 @@ class Child:
         """Start it if it is not running and its pause is over. Whether it was started."""
         if (self.process and self.process.poll() is None) or time.monotonic() < self.next_start:
             return False
+        own = {name: os.environ[name] for name in self.keeps if name in os.environ}
         self.process = subprocess.Popen(
-            self.command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            self.command, env=environment | own, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
         )
         self.starts += 1
         self.next_start = time.monotonic() + min(2.0 ** min(self.starts, 10), LONGEST_PAUSE_S)
@@ -107,10 +113,14 @@ def run_node(home: SiteHome, invitation: Invitation) -> None:
 
 def _children(home: SiteHome, invitation: Invitation, port: int) -> list[Child]:
     python = [sys.executable, "-sP", "-m"]
-    return [
+    children = [
         Child("worker", [*python, f"{PACKAGE}.worker", str(home.path), invitation.site]),
         Child("supernode", [*python, f"{PACKAGE}.supernode", str(home.path), invitation.address, str(port)]),
     ]
+    if read_policy(home.policy).endpoints:
+        keeps = key_names(home.site_settings(invitation.site).conf)
+        children.append(Child("connector", [*python, "kommunbench.site.connector", str(home.path)], keeps=keeps))
+    return children
 
 
 def _work(
