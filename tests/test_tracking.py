@@ -138,6 +138,13 @@ def test_what_is_not_available_is_absent_and_never_zero(folder):
         assert not [name for name in run.data.metrics if name.startswith("primary/") or name.endswith("_low")]
 
 
+def test_systems_share_a_measure_whatever_their_tasks(logged):
+    systems = runs_of(logged, "system")
+    tasks = {run.data.params["model"]: run.data.metrics["standing/tasks"] for run in systems}
+    assert (tasks["lead"], tasks["retrieval"]) == (2, 1)
+    assert sum(run.data.metrics["standing/leads"] for run in systems) >= 3, "somebody leads on every task"
+
+
 def test_the_run_list_can_be_filtered(logged):
     (run,) = runs_of(logged, "run")
     run_id = run.info.run_id

@@ -13,7 +13,7 @@ from kommunbench.cli.dashboard import free_port, serving, wait_until_ready
 from kommunbench.core.addresses import is_loopback
 from kommunbench.core.errors import ConfigError, DataError
 from kommunbench.tracking import TrackingSettings
-from kommunbench.tracking.first_page import with_first_page
+from kommunbench.tracking.first_page import FirstPage, list_of_runs, with_first_page
 from kommunbench.tracking.server import prepare_server, runs_page
 from kommunbench.tracking.store import open_store
 
@@ -69,13 +69,13 @@ def test_beyond_this_machine_a_password_is_needed(tmp_path, monkeypatch, passwor
     if password is not None:
         monkeypatch.setenv("MLFLOW_AUTH_ADMIN_PASSWORD", password)
     with pytest.raises(ConfigError, match="nobody would be asked for a password"):
-        prepare_server(tmp_path, "0.0.0.0", 5000, "#/experiments")
+        prepare_server(tmp_path, "0.0.0.0", 5000, FirstPage())
 
 
 def test_with_a_password_mlflow_asks_for_it_and_it_is_written_nowhere(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_AUTH_CONFIG_PATH", raising=False)
     monkeypatch.setenv("MLFLOW_AUTH_ADMIN_PASSWORD", "tolv tecken eller fler")
-    server = prepare_server(tmp_path, "0.0.0.0", 5000, "#/experiments")
+    server = prepare_server(tmp_path, "0.0.0.0", 5000, FirstPage())
     assert server.command[-2:] == ("--app-name", "basic-auth")
     assert server.environment["MLFLOW_AUTH_CONFIG_PATH"] == str(tmp_path / "mlflow-auth.ini")
     assert all("tolv" not in path.read_text() for path in Path(tmp_path).iterdir())
@@ -83,7 +83,7 @@ def test_with_a_password_mlflow_asks_for_it_and_it_is_written_nowhere(tmp_path, 
 
 
 def test_the_server_reports_to_nobody(tmp_path):
-    server = prepare_server(tmp_path, "127.0.0.1", 5000, "#/experiments")
+    server = prepare_server(tmp_path, "127.0.0.1", 5000, FirstPage())
     assert server.environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert "basic-auth" not in server.command
 
@@ -95,13 +95,21 @@ def test_only_the_start_page_is_touched_and_its_length_is_right():
         return [body]
 
     said: list = []
-    serve = with_first_page(application, "#/experiments/1/runs")
+    serve = with_first_page(application, FirstPage("#/experiments/1/runs", {"columns": "</script>"}))
     page = b"".join(serve({"PATH_INFO": "/", "REQUEST_METHOD": "GET"}, lambda *answer: said.append(answer)))
     assert page.startswith(b"<html><head><script>")
     assert b'location.replace("#/experiments/1/runs")' in page
+    assert page.count(b"</script>") == 1, "nothing that is remembered ends the script"
     assert dict(said[0][1]) == {"Content-Type": "text/html", "Content-Length": str(len(page))}
     other = serve({"PATH_INFO": "/health", "REQUEST_METHOD": "GET"}, lambda *answer: said.append(answer))
     assert list(other) == [b"<html><head></head></html>"]
+
+
+def test_a_page_survives_the_environment():
+    page = list_of_runs("7", ["lattlast"])
+    assert FirstPage.of(page.text) == page
+    assert "/experiments/7/runs" in page.fragment
+    assert "primary/lattlast" in next(iter(page.remembers.values()))
 
 
 @pytest.mark.slow

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
+from everything import with_everything
 
 from kommunbench.core.errors import DataError
 from kommunbench.report.adoption import adoption_tables
 from kommunbench.report.card import card
+from kommunbench.report.figures import figures
 from kommunbench.report.judged import judged_tables
 from kommunbench.report.markdown import markdown, site_page
-from kommunbench.report.pareto import boards, moment_rows, pareto_tables, points
+from kommunbench.report.pareto import boards, moment_rows, pareto_tables, pareto_text, points
 from kommunbench.report.rows import Report
+from kommunbench.report.tables import task_of
 
 
 def test_advice_is_yes_where_training_won_and_nothing_untrained_is_as_good(report: Report) -> None:
@@ -31,7 +35,7 @@ def test_advice_follows_the_sites_own_test(report: Report) -> None:
         table = next(iter(adoption_tables(report.model_copy(update={"pairs": pairs}), "sv", "lovvik")))
         return table.rows[0][-1]
 
-    assert changed("right") == "nej: säkert sämre här"
+    assert changed("right") == "nej: säkerställt sämre här"
     assert changed("tie") == "osäkert här; bättre över alla"
 
 
@@ -45,6 +49,13 @@ def test_one_site_gets_a_page_of_its_own(report: Report) -> None:
         site_page(report, "lovik")
 
 
+def test_a_run_without_training_alone_has_no_column_of_it(report: Report) -> None:
+    table = next(adoption_tables(report, "sv"))
+    assert "Tränad ensam" not in table.header
+    assert "Tränad ensam" in next(adoption_tables(with_everything(report), "sv")).header
+    assert {len(cells) for cells in table.rows} == {len(table.header)} == {len(table.align)}
+
+
 def test_the_price_of_a_round_is_all_that_was_trained_and_sent_before_it(report: Report, fabricated) -> None:
     received = [reply for reply in fabricated.folder.received() if reply.moment in ("round-000", "round-001")]
     seconds = sum(reply.cost.train_ms for reply in received) / 1000
@@ -54,6 +65,29 @@ def test_the_price_of_a_round_is_all_that_was_trained_and_sent_before_it(report:
     assert (found["nano", 2].seconds, found["nano", 2].megabytes) == (seconds, sent)
     assert (found["lead", 0].seconds, found["lead", 0].megabytes) == (0, 0)
     assert sum(moment.bytes_out for moment in report.spent) == report.cost.bytes_out
+
+
+def test_energy_has_its_place_where_every_machine_tells_it_and_none_where_one_does_not(report, fabricated) -> None:
+    def told(joules: int, silent: str = "") -> Report:
+        replies = [
+            reply.model_copy(update={"cost": replace(reply.cost, energy_j=0 if reply.site == silent else joules)})
+            for reply in fabricated.folder.received()
+        ]
+        return report.model_copy(update={"spent": moment_rows(replies)})
+
+    def after_two_rounds(report: Report) -> float | None:
+        _, board = boards(report)[0]
+        return next(point.kilojoules for point in points(report, board) if point.row.round == 2)
+
+    known = told(250)
+    trained = [reply for reply in fabricated.folder.received() if reply.moment in ("round-000", "round-001")]
+    worked = sum(bool(reply.cost.evaluate_ms or reply.cost.train_ms) for reply in trained)
+    assert after_two_rounds(known) == worked * 0.25 > 0
+    assert "energi" not in pareto_text(known, "sv")
+    unknown = told(250, silent="lovvik")
+    assert after_two_rounds(unknown) is None
+    assert "Alla datorer uppger inte sin energi" in pareto_text(unknown, "sv")
+    assert figures(known)["pareto.svg"].count("kJ energi") == 3 > figures(unknown)["pareto.svg"].count("kJ energi")
 
 
 def test_the_front_is_what_nothing_as_cheap_beats(report: Report) -> None:
@@ -100,7 +134,7 @@ def test_the_card_states_limits_and_how_to_reproduce(report: Report) -> None:
     assert "held numbers back" in text
     assert report.spec_digest in text
     for board in report.leaderboards:
-        assert f"### {board.task}" in text
+        assert f"### {task_of(report, board.task).title.en}" in text
     real = card(report.model_copy(update={"synthetic": False, "note": None, "complete": False}))
     assert "synthetic" not in real
     assert "The run was not finished" in real

@@ -20,6 +20,7 @@ from kommunbench.report.build import build_report, report_json
 from kommunbench.report.record import Received, RunFolder
 from kommunbench.report.roster import cost_row
 from kommunbench.report.rows import Report, Row
+from kommunbench.report.tables import absence_table
 
 MEAN = Pair(NEW, OLD, "toy_mean", "toy_mean")
 
@@ -231,6 +232,18 @@ def test_a_site_that_evaluates_but_does_not_train_says_so(tmp_path: Path, toys: 
     assert report.roster[1].status == "partly"
     found = [(one.about, one.task, one.outcome, one.sv) for one in report.roster[1].absences]
     assert found == [("training", None, "refused", "tillåter inte träning")]
+
+
+def test_a_remark_on_an_update_takes_nothing_from_a_site_that_gave_all(tmp_path: Path, toys: None) -> None:
+    scores = draw({"a": 20, "b": 20})
+    run = HandMade(tmp_path / "run", make_info(roster(("a", "b"))))
+    run.work(scores)
+    reply = next(reply for reply in run.folder.received() if reply.site == "b")
+    run.folder.keep(reply.model_copy(update={"adapter_code": Code.UPDATE_AGAINST}))
+    report = build_report(run.folder)
+    assert report.roster[1].status == "ok"
+    assert [(one.about, one.outcome) for one in report.roster[1].absences] == [("training", "noted")]
+    assert "anmärkning" in {cell for cells in absence_table(report, "sv").rows for cell in cells}
 
 
 def test_nothing_released_at_all_is_null_with_a_reason(tmp_path: Path, toys: None) -> None:

@@ -177,8 +177,8 @@ def test_a_run_shows_every_card_and_how_often_the_leader_changes(carded: Report)
         assert found.title.en in shown["en"]
         assert found.title.sv in html
         assert found.title.en in html
-    assert "Another system leads than on the first card on" in shown["en"]
-    assert "Ett annat system leder än på det första kortet på" in html
+    assert "are led by another system than the first" in shown["en"]
+    assert "en annan etta än det första" in html
 
 
 def test_the_score_of_the_shipped_primary_card_is_the_mean_over_tasks(carded: Report) -> None:

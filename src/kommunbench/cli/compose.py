@@ -74,9 +74,10 @@ def make_plan(settings: Settings) -> Plan:
         ),
         earlier=tuple(EarlierRun(name=before.run, spec=before.digest) for before in earlier),
         tasks=tuple(settings.tasks.values()),
+        about={name: card.about for name, card in settings.models.items() if card.about},
         scorecards=tuple(settings.scorecard.values()),
         started_at=datetime.now().astimezone().isoformat(timespec="seconds"),
-        command=shlex.join(sys.argv),
+        command=f"kommunbench run {shlex.join(sys.argv[1:])}".strip(),
         git=_git(),
     )
     return Plan(

@@ -59,6 +59,7 @@ def review(
     from kommunbench.cli.dashboard import free_port, serving, wait_until_ready
     from kommunbench.site.answers import KeptAnswers, choose_run
     from kommunbench.site.review import open_review, review_folder
+    from kommunbench.tracking.first_page import FirstPage
     from kommunbench.tracking.server import prepare_server
 
     kept = KeptAnswers(_home(home))
@@ -68,7 +69,7 @@ def review(
         page = open_review(client, home, run, found, _name(rater), cells, count)
     folder = review_folder(home)
     port = free_port(host, port)
-    server = prepare_server(folder, host, port, page)
+    server = prepare_server(folder, host, port, FirstPage(page))
     log = folder / "server.log"
     print("Startar granskningen ...", flush=True)
     with suppress(KeyboardInterrupt), serving(server, log) as process:

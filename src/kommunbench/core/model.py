@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from kommunbench.core.task import Bilingual
+
 Adapter = Mapping[str, npt.NDArray[np.float32]]
 """Trainable weights by parameter name, float32, all that federated learning sends."""
 
@@ -19,7 +21,7 @@ class ModelCard(BaseModel):
     """A model as conf/models/<name>.yaml states it; a site reads its own copy.
 
     `family` names a module in models/. `path` is `builtin:<name>` for one shipped in the package, or a local folder, or
-    a hub name that is already in the site's cache; baselines have none.
+    a hub name that is already in the site's cache; baselines have none. `about` is a line for readers of a report.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -29,6 +31,7 @@ class ModelCard(BaseModel):
     revision: str = ""
     trainable: bool = False
     tasks: tuple[str, ...] = Field((), description="tasks that it can do; empty: all")
+    about: Bilingual | None = None
     options: dict[str, int | float | str | bool] = Field(default_factory=dict)
 
 

@@ -8,6 +8,7 @@ see, for a site without numbers of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kommunbench.report.rows import Leaderboard, PairRow, Report, Row, SiteRow
 from kommunbench.report.tables import SITES_SHOWN, Table, primary_label, task_of
@@ -18,9 +19,9 @@ def adoption_text(language: Language) -> str:
     """How to read the tables."""
     return say(
         language,
-        "Rådet gäller varje organisation för sig, på huvudmåttet: 'ja' när modellen efter gemensam träning är säkert "
-        "bättre där än före (parat test, Holm) och inget system som inte tränats är minst lika bra där. Det säger "
-        "inget om rättsliga frågor, arbetsmiljö eller pris på utrustning.",
+        "Rådet gäller varje organisation för sig, på huvudmåttet: ”ja” när det är statistiskt säkerställt att modellen "
+        "efter gemensam träning är bättre där än före (parat test, Holm) och inget system som inte tränats är minst "
+        "lika bra där. Rådet säger inget om juridik, arbetsmiljö eller vad utrustningen kostar.",
         "The advice is for each site by itself, on the primary measure: 'yes' where the model after training together "
         "is surely better there than before (paired test, Holm) and no untrained system is at least as good there. It "
         "says nothing of law, working conditions or the price of hardware.",
@@ -42,7 +43,18 @@ def adoption_tables(report: Report, language: Language, site: str = "") -> Itera
             "Site|Before|Trained alone|Trained together|Against before|95 %|Best untrained|Advice",
         )
         caption = f"{pick(language, task.title)}: {primary_label(task)}, {pair.left.model}"
-        yield Table(caption, tuple(header.split("|")), tuple(rows), "lrrrrrll")
+        yield _without_empty(Table(caption, tuple(header.split("|")), tuple(rows), "lrrrrrll"))
+
+
+def _without_empty(table: Table) -> Table:
+    """The table less columns in which nobody has anything: a run without training alone has nothing to say of it."""
+    kept = [at for at in range(len(table.header)) if any(row[at] != NOTHING for row in table.rows)]
+    return replace(
+        table,
+        header=tuple(table.header[at] for at in kept),
+        rows=tuple(tuple(row[at] for at in kept) for row in table.rows),
+        align="".join(table.align[at] for at in kept),
+    )
 
 
 def site_cost_table(site: SiteRow, language: Language) -> Table:
@@ -67,12 +79,12 @@ def advice(report: Report, pooled: PairRow, site: str, language: Language) -> st
     if pair is None or pair.difference is None:
         return say(language, "inget eget tal", "no number of its own")
     if pair.better == "right":
-        return say(language, "nej: säkert sämre här", "no: surely worse here")
+        return say(language, "nej: säkerställt sämre här", "no: surely worse here")
     best, own = _best_untrained(report, pooled, site), _at(report, pooled, site, pooled.left.stage)
     if best is not None and own is not None and not _better(own, best):
         return say(language, f"nej: {best.model} är minst lika bra här", f"no: {best.model} is at least as good here")
     if pair.better == "left":
-        return say(language, "ja: säkert bättre här", "yes: surely better here")
+        return say(language, "ja: säkerställt bättre här", "yes: surely better here")
     if pooled.better == "left":
         return say(language, "osäkert här; bättre över alla", "not sure here; better over all")
     return say(language, "osäkert", "not sure")

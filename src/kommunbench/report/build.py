@@ -67,6 +67,7 @@ def build_report(folder: RunFolder) -> Report:
         spec_digest=info.spec.digest,
         complete=_complete(received),
         tasks=tasks,
+        about=info.about,
         leaderboards=leaderboards(test, pairs),
         scorecards=scorecards(info.scorecards, tasks, test),
         rows=tuple(test),

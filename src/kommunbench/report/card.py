@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kommunbench.report.glossary import MEASURES
 from kommunbench.report.rows import Report, Row
-from kommunbench.report.tables import places
+from kommunbench.report.tables import places, task_of
 from kommunbench.report.wording import arrow, interval, number, system
 
 
@@ -29,15 +30,19 @@ def _parts(report: Report) -> Iterator[str]:
         "on these tasks; it does not certify any of them for use."
     )
     yield "## What was measured"
-    lines = ["| task | version | primary measure | digest |", "|---|---:|---|---|"]
+    lines = ["| task | version | primary measure | what it says | digest |", "|---|---:|---|---|---|"]
     lines += [
-        f"| {t.name} | {t.version} | {t.primary} {arrow(t.direction)} | `{t.digest[:16]}` |" for t in report.tasks
+        f"| {t.title.en} (`{t.name}`) | {t.version} | {t.primary} {arrow(t.direction)} | {_words(t.primary)} | "
+        f"`{t.digest[:16]}` |"
+        for t in report.tasks
     ]
     yield "\n".join(lines)
     yield "## Results"
     for board in report.leaderboards:
-        yield f"### {board.task}" + (f", seed {board.seed}" if len(report.seeds) > 1 else "")
+        yield f"### {task_of(report, board.task).title.en}" + (f", seed {board.seed}" if len(report.seeds) > 1 else "")
         yield _results(report, [report.by_key[one.row.key] for one in board.standings], places(board))
+    if report.about:
+        yield "\n".join(f"- **{name}**: {words.en}" for name, words in report.about.items())
     yield "## On what, and by whom"
     yield "\n".join(f"- {line}" for line in _sites(report))
     yield "## What must not be concluded"
@@ -48,6 +53,10 @@ def _parts(report: Report) -> Iterator[str]:
         f"`{report.spec_digest}`, seed {report.seed}, strategy {report.strategy}, engine {report.engine}."
     )
     yield f"```sh\n{report.command}\n```"
+
+
+def _words(measure: str) -> str:
+    return MEASURES[measure][1] if measure in MEASURES else ""
 
 
 def _results(report: Report, rows: list[Row], placed: list[str]) -> str:
@@ -68,7 +77,8 @@ def _sites(report: Report) -> Iterator[str]:
     names = {"municipality": "municipalities", "region": "regions", "other": "other organisations"}
     yield "Sites: " + ", ".join(f"{number_} {names[kind]}" for kind, number_ in kinds.items()) + "."
     statuses = {site.status: sum(one.status == site.status for one in report.roster) for site in report.roster}
-    yield "Answered: " + ", ".join(f"{number_} {status}" for status, number_ in statuses.items()) + "."
+    words = {"ok": "everything", "partly": "something", "suppressed": "held back", "missing": "nothing"}
+    yield "Gave: " + ", ".join(f"{words.get(status, status)} {number_}" for status, number_ in statuses.items()) + "."
     yield "The text stayed at the sites. Sums of scores left, under each site's own policy; their ledgers say which."
     yield f"Protection of sums on their way: {report.privacy}."
 

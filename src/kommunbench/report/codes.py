@@ -21,6 +21,8 @@ class Outcome(StrEnum):
     """No answer, no data, or nothing kept."""
     FAILED = "failed"
     """The site tried and something broke."""
+    NOTED = "noted"
+    """Worth a look, and nothing is lacking for it."""
 
 
 _CODES: dict[Code, tuple[Outcome, str, str]] = {
@@ -83,7 +85,7 @@ _CODES: dict[Code, tuple[Outcome, str, str]] = {
         "its trained weights had moved implausibly far and were not counted",
     ),
     Code.UPDATE_AGAINST: (
-        Outcome.FAILED,
+        Outcome.NOTED,
         "de tränade vikterna pekade bort från de andras: olika data eller ett fel",
         "its trained weights pointed away from the others': different data, or a fault",
     ),

@@ -68,6 +68,7 @@ STAGE_LABELS: dict[Stage, str] = {
     "central": "på ett ställe · in one place",
 }
 GROUP_LABELS = {"own": "egna\nown", "others": "andras\nothers'", "unseen": "nykomlingar\nnewcomers"}
+AFTER = "nano +3: nano efter tre omgångar · nano after three rounds"
 ABSENT = {"suppressed": "s", "refused": "r", "missing": "m", "failed": "f"}
 
 
@@ -227,21 +228,23 @@ def _whisker(axes: Axes, pair: PairRow | None, place: int, pooled: bool) -> None
 
 
 def pareto(report: Report) -> Figure:
-    """The primary measure against seconds of training and megabytes sent; what nothing as cheap beats is filled."""
+    """The primary measure against seconds of training, megabytes sent, and energy where every machine tells it."""
     priced = [(task, points(report, board)) for task, board in boards(report)]
-    figure = _figure(3.7 * len(priced), 6)
-    grid = figure.subplots(2, len(priced), sharey="col", squeeze=False)
+    kinds = ["sekunder träning · seconds of training", "MB skickat · MB sent"]
+    if all(point.kilojoules is not None for _, found in priced for point in found):
+        kinds.append("kJ energi · kJ of energy")
+    figure = _figure(3.7 * len(priced), 3 * len(kinds))
+    grid = figure.subplots(len(kinds), len(priced), sharey="col", squeeze=False)
     for column, (task, found) in enumerate(priced):
-        for axes, costs, words in (
-            (grid[0][column], [point.seconds for point in found], "sekunder träning · seconds of training"),
-            (grid[1][column], [point.megabytes for point in found], "MB skickat · MB sent"),
-        ):
-            _cloud(axes, found, costs)
+        costs = zip(*((point.seconds, point.megabytes, point.kilojoules or 0.0) for point in found), strict=True)
+        for axes, cost, words in zip(grid[:, column], costs, kinds, strict=False):
+            _cloud(axes, found, cost)
             axes.set_xlabel(words)
             axes.set_ylabel(primary_label(task))
             axes.grid(visible=True)
         grid[0][column].set_title(f"{task.title.sv}\n{task.title.en}")
-    figure.supxlabel("fylld: på fronten · filled: on the front", fontsize=8, color=FAINT, x=0, ha="left")
+    words = "fylld: på fronten · filled: on the front\n" + AFTER
+    figure.supxlabel(words, fontsize=8, color=FAINT, x=0, ha="left")
     return figure
 
 
@@ -249,14 +252,16 @@ def _cloud(axes: Axes, found: Sequence[Point], costs: Sequence[float]) -> None:
     """Points by name, the front joined by a line."""
     front = [(cost, point.row.value or 0.0) for point, cost in zip(found, costs, strict=True) if point.front]
     axes.plot(*zip(*front, strict=True), color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
+    middle = max(costs) / 2
     for point, cost in zip(found, costs, strict=True):
         value, fill = point.row.value or 0.0, COLOURS[0] if point.front else "white"
         axes.plot([cost], [value], marker="o", markersize=7, color=COLOURS[0], markerfacecolor=fill)
         name = f"{point.row.model} +{point.row.round}" if point.row.round else point.row.model
-        axes.annotate(
-            name, (cost, value), xytext=(6, -11 if point.front else 4), textcoords="offset points", fontsize=8
-        )
-    axes.margins(x=0.25, y=0.15)
+        right = cost > middle  # names keep within the picture, and off the line of the front
+        axes.annotate(name, (cost, value), xytext=(-4 if right else 6, -13 if point.front else 5), fontsize=8,
+                      textcoords="offset points", ha="right" if right and not point.front else "center" if right
+                      else "left")  # fmt: skip
+    axes.margins(x=0.2, y=0.2)
 
 
 def stage_dots(report: Report) -> Figure:
@@ -307,7 +312,7 @@ def sites(report: Report) -> Figure:
         axes.set_title("\n".join(fill(line, wide, break_long_words=False) for line in lines), fontsize=10)
         axes.spines[:].set_visible(False)
     grid[0].set_yticks(range(len(shown)), [site.title for site in shown])
-    words = "s undanhållet suppressed · r nekat refused · m uteblivet missing · f misslyckat failed"
+    words = "s undanhållet suppressed · r nekat refused · m uteblivet missing · f misslyckat failed\n" + AFTER
     figure.supxlabel(words, fontsize=8, color=FAINT, x=0, ha="left")
     return figure
 

@@ -1,7 +1,7 @@
 """Quality against what it cost to get there: the trained model after every round, and what needs no training.
 
-A system is on the front where nothing that costs as little is as good. Sites do not report energy, so there is no such
-column: seconds of work at the sites stand nearest to it.
+A system is on the front where nothing that costs as little is as good. Energy is that of sites' whole machines in the
+rounds with training, where every machine tells it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Point:
     row: Row
     seconds: float
     megabytes: float
+    kilojoules: float | None
     front: bool
 
 
@@ -41,8 +42,31 @@ def moment_rows(received: Sequence[Received]) -> tuple[MomentRow, ...]:
             examples=sum(reply.cost.examples for reply in replies),
             bytes_in=sum(reply.bytes_in for reply in replies),
             bytes_out=sum(reply.bytes_out for reply in replies),
+            energy_j=_energy(replies),
         )
         for moment, replies in sorted(found.items(), key=lambda item: (item[0].endswith("close"), item[0]))
+    )
+
+
+def _energy(replies: Sequence[Received]) -> int | None:
+    """Joules of all replies that did some work; None where one of them has none to tell."""
+    worked = [reply.cost for reply in replies if reply.cost.evaluate_ms or reply.cost.train_ms]
+    return sum(cost.energy_j for cost in worked) if all(cost.energy_j for cost in worked) else None
+
+
+def pareto_text(report: Report, language: Language) -> str:
+    """How to read figure and tables."""
+    front = say(
+        language,
+        "På fronten ligger ett system när inget annat är lika bra till samma eller lägre träningskostnad.",
+        "A system is on the front where no other is as good at the same or a lower cost of training.",
+    )
+    if all(point.kilojoules is not None for _, board in boards(report) for point in points(report, board)):
+        return front
+    return f"{front} " + say(
+        language,
+        "Alla datorer uppger inte sin energi; sekunder av träning är det närmaste.",
+        "Not every machine tells its energy; seconds of training are the nearest to it.",
     )
 
 
@@ -56,8 +80,14 @@ def points(report: Report, board: Leaderboard) -> list[Point]:
     ]  # fmt: skip
     priced = sorted(((row, *_price(report, row)) for row in rows), key=lambda one: (one[1], one[0].model, one[0].round))
     return [
-        Point(row, seconds, megabytes, not any(_beats(other, cost, row, seconds) for other, cost, _ in priced))
-        for row, seconds, megabytes in priced
+        Point(
+            row,
+            seconds,
+            megabytes,
+            kilojoules,
+            not any(_beats(other, cost, row, seconds) for other, cost, *_ in priced),
+        )
+        for row, seconds, megabytes, kilojoules in priced
     ]
 
 
@@ -66,8 +96,8 @@ def pareto_tables(report: Report, language: Language) -> Iterator[Table]:
     for task, board in boards(report):
         header = say(
             language,
-            "System|Träning, sekunder hos alla|Skickat, MB|{}|På fronten",
-            "System|Training, seconds at all sites|Sent, MB|{}|On the front",
+            "System|Träning, sekunder hos alla|Skickat, MB|Energi, kJ|{}|På fronten",
+            "System|Training, seconds at all sites|Sent, MB|Energy, kJ|{}|On the front",
         ).format(primary_label(task))
         lines = tuple(
             (
@@ -76,12 +106,13 @@ def pareto_tables(report: Report, language: Language) -> Iterator[Table]:
                 else point.row.model,
                 count(round(point.seconds), language),
                 number(point.megabytes, "MB", language),
+                number(point.kilojoules, "kJ", language),
                 number(point.row.value, point.row.unit, language),
                 say(language, "ja", "yes") if point.front else say(language, "nej", "no"),
             )
             for point in points(report, board)
         )
-        yield Table(pick(language, task.title), tuple(header.split("|")), lines, "lrrrl")
+        yield Table(pick(language, task.title), tuple(header.split("|")), lines, "lrrrrl")
 
 
 def boards(report: Report) -> list[tuple[TaskRow, Leaderboard]]:
@@ -91,15 +122,18 @@ def boards(report: Report) -> list[tuple[TaskRow, Leaderboard]]:
     return [(task, board) for task, board in found if any(point.seconds for point in points(report, board))]
 
 
-def _price(report: Report, row: Row) -> tuple[float, float]:
-    """Seconds of training and megabytes both ways in all rounds before the row's; nothing where none was trained."""
+def _price(report: Report, row: Row) -> tuple[float, float, float | None]:
+    """Seconds of training, megabytes both ways and kilojoules in all rounds before the row's; 0 if untrained."""
     if row.stage == "base":
-        return 0.0, 0.0
+        return 0.0, 0.0, 0.0
     seeds = f"seed-{row.seed}-" if any(moment.moment.startswith("seed-") for moment in report.spent) else ""
     before = {f"{seeds}round-{at:03}" for at in range(row.round)}
     mine = [moment for moment in report.spent if moment.moment in before]
     traffic = sum(moment.bytes_in + moment.bytes_out for moment in mine)
-    return sum(moment.train_seconds for moment in mine), traffic / 1e6
+    energies = [moment.energy_j for moment in mine]
+    known = [energy for energy in energies if energy is not None]
+    kilojoules = sum(known) / 1e3 if len(known) == len(energies) else None
+    return sum(moment.train_seconds for moment in mine), traffic / 1e6, kilojoules
 
 
 def _beats(other: Row, other_cost: float, row: Row, cost: float) -> bool:

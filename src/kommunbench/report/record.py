@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from kommunbench.core.digests import digest
 from kommunbench.core.errors import DataError, Fault
@@ -77,6 +77,8 @@ class RunInfo(_Frozen):
     """Runs that some of `pairs` name; what they need of them is carried over to releases/before-<number>/."""
     tasks: tuple[Task, ...] = ()
     """The tasks as they were run, so that a report needs no task's file; empty in a folder that is older than this."""
+    about: dict[str, Bilingual] = Field(default_factory=dict)
+    """What each model is, in words for readers; nothing where its card says nothing."""
     scorecards: tuple[Scorecard, ...] = ()
     """What 'better' may mean, stated before anything was measured."""
     started_at: str

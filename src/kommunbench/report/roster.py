@@ -100,7 +100,7 @@ def _site_row(site: RosterSite, replies: dict[str, Received | None], masked: boo
         title=site.title,
         kind=site.kind,
         trains=site.trains,
-        status=_status(replies.values(), bool(lacks), masked),
+        status=_status(replies.values(), any(kind is not Outcome.NOTED for _, _, kind, _ in lacks), masked),
         absences=tuple(
             Absence(
                 about=about,

@@ -202,6 +202,7 @@ class MomentRow(_Frozen):
     examples: int
     bytes_in: int
     bytes_out: int
+    energy_j: int | None = Field(None, description="joules of the sites' machines; null: not every site tells")
 
 
 class TaskRow(_Frozen):
@@ -288,6 +289,7 @@ class Report(_Frozen):
     spec_digest: str
     complete: bool = Field(description="the closing message was answered; otherwise intervals are missing")
     tasks: tuple[TaskRow, ...]
+    about: dict[str, Bilingual] = Field(default_factory=dict, description="what a model is, in words, by its name")
     leaderboards: tuple[Leaderboard, ...]
     scorecards: tuple[ScorecardRow, ...] = ()
     rows: tuple[Row, ...]

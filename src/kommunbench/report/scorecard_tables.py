@@ -26,8 +26,8 @@ def scorecard_text(report: Report, language: Language) -> Iterator[str]:
         changed = sum(bool(card.changes) for card in judged)
         yield say(
             language,
-            f"Ett annat system leder än på det första kortet på {changed} av {others} andra kort.",
-            f"Another system leads than on the first card on {changed} of {others} other cards.",
+            f"Av de {others} andra korten har {changed} en annan etta än det första.",
+            f"Of the {others} other cards, {changed} are led by another system than the first.",
         )
 
 

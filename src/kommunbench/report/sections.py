@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from kommunbench.report.adoption import adoption_tables, adoption_text
 from kommunbench.report.assurance_tables import assurance_table, assurance_text
 from kommunbench.report.figure_tables import curve_table, gain_table
+from kommunbench.report.glossary import glossary_tables, glossary_text
 from kommunbench.report.judged import judged_tables, judged_text
 from kommunbench.report.notes import notes
-from kommunbench.report.pareto import PARETO, pareto_tables
+from kommunbench.report.pareto import PARETO, pareto_tables, pareto_text
 from kommunbench.report.rows import PairRow, Report
 from kommunbench.report.scorecard_tables import scorecard_table, scorecard_text
 from kommunbench.report.stage_tables import stage_table, stage_text
@@ -59,8 +60,12 @@ def _sections(report: Report, language: Language) -> Iterator[Section]:
         text=(
             say(
                 language,
-                "Bäst först. System med samma plats (=) går inte att skilja åt med säkerhet. Parentes: inte prövat.",
-                "Best first. Systems that share a place (=) cannot be told apart. In parentheses: not tested.",
+                "Bäst först. System med samma plats (=) går inte att skilja åt med säkerhet; parentes: inte prövat. "
+                "**95 %, dessa** gäller just de här organisationerna, **95 %, liknande** medelvärdet för fler "
+                "organisationer som de. Vad system och mått är står under Ord i rapporten.",
+                "Best first. Systems that share a place (=) cannot be told apart; in parentheses: not tested. "
+                "**95 %, these** is about these very sites, **95 %, like these** about the mean of more sites like "
+                "them. What systems and measures are is said under Words in this report.",
             ),
         ),
         tables=tuple(leaderboard_table(board, report, language) for board in report.leaderboards),
@@ -99,15 +104,7 @@ def _sections(report: Report, language: Language) -> Iterator[Section]:
     if prices := tuple(pareto_tables(report, language)):
         yield Section(
             say(language, "Nytta mot kostnad", "Quality against cost"),
-            text=(
-                say(
-                    language,
-                    "På fronten står det som inget lika billigt slår. Organisationerna mäter inte energi; sekunder av "
-                    "träning är det närmaste.",
-                    "On the front is what nothing as cheap beats. Sites do not measure energy; seconds of training are "
-                    "the nearest to it.",
-                ),
-            ),
+            text=(pareto_text(report, language),),
             figure=PARETO,
             behind=prices,
         )
@@ -159,6 +156,11 @@ def _sections(report: Report, language: Language) -> Iterator[Section]:
     )
     yield Section(say(language, "Kostnad", "Cost"), tables=(cost_table(report, language),))
     yield Section(say(language, "Så läses talen", "How to read the numbers"), points=tuple(notes(report, language)))
+    yield Section(
+        say(language, "Ord i rapporten", "Words in this report"),
+        text=(glossary_text(language),),
+        tables=tuple(glossary_tables(report, language)),
+    )
     yield _reproduce(report, language)
 
 
@@ -223,10 +225,10 @@ def _gain(pair: PairRow, language: Language) -> str:
     if pair.better == "tie":
         return say(
             language,
-            f"Gemensam träning gav ingen säker skillnad ({change}, {ends}).",
-            f"Training together made no sure difference ({change}, {ends}).",
+            f"Gemensam träning gav ingen säkerställd skillnad ({change}; 95 %: {ends}).",
+            f"Training together made no sure difference ({change}; 95 %: {ends}).",
         )
-    return say(language, f"Gemensam träning: {change} ({ends}).", f"Training together: {change} ({ends}).")
+    return say(language, f"Gemensam träning: {change} (95 %: {ends}).", f"Training together: {change} (95 %: {ends}).")
 
 
 def _missing(report: Report, language: Language) -> Section:
@@ -255,7 +257,10 @@ def _reproduce(report: Report, language: Language) -> Section:
         (say(language, "strategi", "strategy"), report.strategy),
         (say(language, "frö", "seed"), str(report.seed)),
         (say(language, "skydd", "privacy"), report.privacy),
-        (say(language, "differentiell integritet", "differential privacy"), report.dp.name if report.dp else "none"),
+        (
+            say(language, "differentiell integritet", "differential privacy"),
+            report.dp.name if report.dp else say(language, "ingen", "none"),
+        ),
         (say(language, "motor", "engine"), report.engine),
         (say(language, "började", "started"), report.started_at),
     )

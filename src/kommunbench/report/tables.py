@@ -105,8 +105,8 @@ def leaderboard_table(board: Leaderboard, report: Report, language: Language) ->
         )
     header = say(
         language,
-        "Plats|System|{}|95 %, dessa|95 %, liknande|Sämsta organisation|Exempel|Obedömda|Svar|Saknas",
-        "Place|System|{}|95 %, these|95 %, like these|Worst site|Examples|Unscored|Sites|Lacking",
+        "Plats|System|{}|95 %, dessa|95 %, liknande|Sämst hos|Exempel|Obedömda|Svar från|Saknas",
+        "Place|System|{}|95 %, these|95 %, like these|Worst at|Examples|Unscored|Sites|Lacking",
     )
     title = pick(language, task.title)
     if len({other.seed for other in report.leaderboards}) > 1:
@@ -168,7 +168,11 @@ def site_table(task: TaskRow, board: Leaderboard, report: Report, language: Lang
     """Every site's own value for every system on a task; a word where it gave none."""
     keys = [standing.row for standing in board.standings]
     sites = report.roster[:SITES_SHOWN]
-    rows = tuple((site.title, *(_site_cell(key, site.name, report, language) for key in keys)) for site in sites)
+    rows = [(site.title, *(_site_cell(key, site.name, report, language) for key in keys)) for site in sites]
+    pooled = [report.by_key[key.key] for key in keys]
+    if any(row.gap is not None for row in pooled):
+        gap = say(language, "från bäst till sämst", "best to worst")
+        rows.append((gap, *(number(row.gap, row.unit, language) for row in pooled)))
     caption = f"{pick(language, task.title)}: {primary_label(task)}"
     if len(report.roster) > len(sites):
         caption += say(
@@ -177,7 +181,7 @@ def site_table(task: TaskRow, board: Leaderboard, report: Report, language: Lang
             f" (the first {len(sites)} of {len(report.roster)})",
         )
     header = (say(language, "Organisation", "Site"), *(system(key, report, language) for key in keys))
-    return Table(caption, header, rows, "l" + "r" * len(keys))
+    return Table(caption, header, tuple(rows), "l" + "r" * len(keys))
 
 
 def _site_cell(key: RowKey, site: str, report: Report, language: Language) -> str:
@@ -274,10 +278,13 @@ def cost_table(report: Report, language: Language) -> Table:
             say(language, "Övertagna från förr, räknas inte nedan", "Taken over from before, in no figure below"),
             count(cost.reused, language),
         ),
-        (say(language, "Tokens lästa", "Tokens read"), count(cost.prompt_tokens, language)),
-        (say(language, "Tokens skrivna", "Tokens written"), count(cost.new_tokens, language)),
         (
-            say(language, "Tokens skrivna per svar", "Tokens written an answer"),
+            say(language, "Lästa token (delar av ord)", "Tokens (parts of words) read"),
+            count(cost.prompt_tokens, language),
+        ),
+        (say(language, "Skrivna token", "Tokens written"), count(cost.new_tokens, language)),
+        (
+            say(language, "Skrivna token per svar", "Tokens written an answer"),
             number(cost.new_tokens_an_example, "tokens", language),
         ),
         (
@@ -285,15 +292,18 @@ def cost_table(report: Report, language: Language) -> Table:
             number(cost.seconds_an_example, "seconds", language),
         ),
         (
-            say(language, "Energi, kJ (hela maskinernas)", "Energy, kJ (of the whole machines)"),
-            say(language, "uppgift saknas", "not available")
+            say(language, "Energi, kJ (hela datorernas)", "Energy, kJ (of the whole machines)"),
+            say(language, "ingen dator uppger den", "no machine tells")
             if cost.energy_j is None
             else number(cost.energy_j / 1000, "kJ", language),
         ),
         (say(language, "Träningssteg", "Training steps"), count(cost.train_steps, language)),
         (say(language, "Sekunder mätning", "Seconds evaluating"), count(round(cost.evaluate_seconds), language)),
         (say(language, "Sekunder träning", "Seconds training"), count(round(cost.train_seconds), language)),
-        (say(language, "Sekunder, den långsammaste", "Seconds, the slowest site"), count(round(training), language)),
+        (
+            say(language, "Sekunder hos den långsammaste", "Seconds at the slowest site"),
+            count(round(training), language),
+        ),
         (say(language, "Skickat till organisationer, kB", "Sent to sites, kB"), count(cost.bytes_in // 1000, language)),
         (
             say(language, "Skickat från organisationer, kB", "Sent from sites, kB"),

@@ -124,9 +124,9 @@ def _gains(board: Leaderboard, report: Report, language: Language) -> Iterator[s
         change = number(pair.difference, pair.unit, language, sign=True)
         ends = interval(pair.low, pair.high, pair.unit, language, sign=True)
         verdict = {
-            "tie": say(language, "ingen säker skillnad", "no sure difference"),
-            "left": say(language, "säkert bättre", "surely better"),
-            "right": say(language, "säkert sämre", "surely worse"),
+            "tie": say(language, "ingen säkerställd skillnad", "no sure difference"),
+            "left": say(language, "säkerställt bättre", "surely better"),
+            "right": say(language, "säkerställt sämre", "surely worse"),
         }.get(pair.better or "", "")
         style = {"left": "green", "right": "red"}.get(pair.better or "", "yellow")
         words = say(language, "gemensam träning", "training together")

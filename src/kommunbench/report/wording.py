@@ -35,6 +35,7 @@ _LACKS = {
     "failed": ("misslyckat", "failed"),
     "withheld": ("inte med i summan", "not in the sum"),
 }
+_NOTED = ("anmärkning", "a remark")
 _UNITS = {
     "share": ("0–1", "0–1"),
     "words": ("ord", "words"),
@@ -129,7 +130,7 @@ def group(name: str, report: Report, language: Language) -> str:
 
 def outcome(name: str, language: Language) -> str:
     """Why a site is not in a number, in a word."""
-    sv, en = _LACKS[name]
+    sv, en = _NOTED if name == "noted" else _LACKS[name]
     return say(language, sv, en)
 
 

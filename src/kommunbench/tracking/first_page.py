@@ -3,7 +3,8 @@
 MLflow's web page starts on a welcome screen and, at a browser's first visit, unfolds a chat panel that could run
 commands on this machine and send what it sees to a language model elsewhere. Under gunicorn MLflow serves neither that
 panel's interface nor its model gateway's (only its uvicorn application has them). A line of script keeps the panel
-folded, chooses the menu for runs and models, and leads an address without a fragment to the results.
+folded, chooses the menu for runs and models, and leads an address without a fragment to the results. It also chooses
+the run list's columns, which MLflow leaves to each reader. Whatever a browser has chosen before stays.
 Nothing else of the page is touched.
 """
 
@@ -11,11 +12,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 PAGE_VARIABLE = "KOMMUNBENCH_DASHBOARD_PAGE"
-"""The fragment of the page to open first, such as `#/experiments/1/runs`."""
+"""The page to open first, as `FirstPage.text`."""
 
 threads = 8
 loglevel = "warning"
@@ -24,18 +26,59 @@ Start = Callable[..., Any]
 Application = Callable[[dict[str, Any], Start], Iterable[bytes]]
 
 
+@dataclass(frozen=True, slots=True)
+class FirstPage:
+    """Where a browser starts, such as `#/experiments/1/runs`, and what it is to remember where it has no choice yet."""
+
+    fragment: str = "#/experiments"
+    remembers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """For an environment variable."""
+        return json.dumps([self.fragment, dict(self.remembers)])
+
+    @classmethod
+    def of(cls, text: str) -> FirstPage:
+        """The page that `text` was made of."""
+        return cls(*json.loads(text))
+
+
+def list_of_runs(experiment: str, tasks: Sequence[str]) -> FirstPage:
+    """The experiment's runs, less sites' own, with what ranks systems and what training changed on each task.
+
+    The name is the one under which MLflow's page keeps a reader's columns; where it looks elsewhere they are its own.
+    """
+    levels = "tags.kommunbench.level%20!%3D%20'site'"
+    columns = [f"metrics.`{group}/{task}`" for group in ("primary", "gain") for task in tasks]
+    kept = f"MLflowLocalStorage-1.1-ExperimentPage-{json.dumps([experiment])}-ReactComponentState"
+    return FirstPage(
+        f"#/experiments/{experiment}/runs?workflowType=machine_learning&searchFilter={levels}",
+        {kept: json.dumps({"selectedColumns": ["attributes.`Models`", *columns]})},
+    )
+
+
 def post_worker_init(worker: Any) -> None:
-    """What gunicorn calls when a worker has loaded MLflow; the name is gunicorn's."""
-    worker.wsgi = with_first_page(worker.wsgi, os.environ.get(PAGE_VARIABLE, "#/experiments"))
+    """What gunicorn calls when a worker has loaded MLflow; the name is gunicorn's.
+
+    MLflow imports its store and GraphQL at the first question, which would be the first page's: here nobody waits.
+    """
+    import mlflow.server.graphql.graphql_schema_extensions  # noqa: F401
+    from mlflow.server.handlers import initialize_backend_stores
+
+    initialize_backend_stores()
+    page = os.environ.get(PAGE_VARIABLE)
+    worker.wsgi = with_first_page(worker.wsgi, FirstPage.of(page) if page else FirstPage())
 
 
-def with_first_page(application: Application, page: str) -> Application:
+def with_first_page(application: Application, page: FirstPage) -> Application:
     """`application` with the script in its start page; every other address passes through."""
+    remembers = {"mlflow.workflowType_v1": '"machine_learning"', **page.remembers}
     script = (
         "<script>localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1','true');"
-        "if(!localStorage.getItem('mlflow.workflowType_v1'))"
-        "localStorage.setItem('mlflow.workflowType_v1',JSON.stringify('machine_learning'));"
-        f"if(!location.hash)location.replace({json.dumps(page)})</script>"
+        f"for(const [name,value] of Object.entries({_quoted(remembers)}))"
+        "if(localStorage.getItem(name)===null)localStorage.setItem(name,value);"
+        f"if(!location.hash)location.replace({_quoted(page.fragment)})</script>"
     ).encode()
 
     def serve(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
@@ -57,3 +100,8 @@ def with_first_page(application: Application, page: str) -> Application:
         return [body]
 
     return serve
+
+
+def _quoted(value: object) -> str:
+    """A value as JavaScript inside a page, which it cannot end."""
+    return json.dumps(value).replace("<", "\\u003c")

@@ -57,7 +57,7 @@ def log_machine(client: MlflowClient, run_id: str, folder: Path) -> None:
     first = next(iter(samples[0]["values"]))
     had = len(client.get_metric_history(run_id, f"{GROUP}/{first}"))
     metrics = [
-        Metric(f"{GROUP}/{name}", value, sample["at_ms"], step)
+        Metric(f"{GROUP}/{name}", round(value, 3), sample["at_ms"], step)
         for step, sample in enumerate(samples)
         if step >= had
         for name, value in sample["values"].items()

@@ -7,6 +7,7 @@ Every system measures under the same names, so that MLflow's charts and parallel
     <task>_interval/<measure>_low, _high
     <task>_counts/scored, unscored, sites, suppressed, refused, missing, failed
     gain/<task>, <task>_low, <task>_high, <task>_p_holm    on the run itself: federated less base, primary measure
+    standing/tasks, leads        on how many tasks a system has a place, and on how many none is surely better
     run_cost/<what>                                        on the run itself, by round
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -136,7 +137,20 @@ def _system_nodes(info: RunInfo, report: Report) -> list[Node]:
         node.tasks = tuple(dict.fromkeys((*node.tasks, row.task)))
         _put_row(node, row, row.round)
     _start_curves(nodes.values(), rows)
+    _place(nodes, report)
     return list(nodes.values())
+
+
+def _place(nodes: Mapping[str, Node], report: Report) -> None:
+    """What every system has, whichever its tasks: how many it stands on, and on how many nothing is surely better."""
+    for board in report.leaderboards:
+        for standing in board.standings:
+            node = nodes.get(_system_key(standing.row))
+            if node is not None and standing.tie_group is not None:
+                step = standing.row.round
+                for name, more in (("tasks", 1), ("leads", int(standing.tie_group == 1))):
+                    point = (f"standing/{name}", step)
+                    node.points[point] = node.points.get(point, 0.0) + more
 
 
 def _start_curves(nodes: Iterable[Node], rows: list[Row]) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from kommunbench.core.addresses import is_loopback
 from kommunbench.core.errors import ConfigError, DataError, Fault
-from kommunbench.tracking.first_page import PAGE_VARIABLE
+from kommunbench.tracking.first_page import PAGE_VARIABLE, FirstPage, list_of_runs
 from kommunbench.tracking.settings import QUIET, TrackingSettings
-from kommunbench.tracking.store import find_experiment
+from kommunbench.tracking.store import find_experiment, latest_tasks
 
 PASSWORD = "MLFLOW_AUTH_ADMIN_PASSWORD"  # noqa: S105
 USERS = "mlflow-users.db"
@@ -26,29 +26,28 @@ class Server:
     environment: dict[str, str]
 
 
-def runs_page(results: Path) -> str:
-    """The address's fragment of the run list logged to last; each run unfolds to its systems.
+def runs_page(results: Path) -> FirstPage:
+    """The run list logged to last; each run unfolds to its systems.
 
     Raises:
         DataError: no run has been logged in `results`.
         TrackingError: the store there cannot be opened.
     """
-    found = None
+    found, store = None, TrackingSettings().store(results)
     if (results / "mlflow.db").is_file():
-        found = find_experiment(TrackingSettings().store(results))
+        found = find_experiment(store)
     if found is None:
         raise DataError(Fault("no run has been logged here", str(results), "`kommunbench run` makes one"))
-    levels = "tags.kommunbench.level%20!%3D%20'site'"
-    return f"#/experiments/{found}/runs?workflowType=machine_learning&searchFilter={levels}"
+    return list_of_runs(found, latest_tasks(store, found))
 
 
-def prepare_server(results: Path, host: str, port: int, page: str, allowed_hosts: str = "") -> Server:
+def prepare_server(results: Path, host: str, port: int, page: FirstPage, allowed_hosts: str = "") -> Server:
     """The server for `results` on `host` and `port`; beyond loopback it asks for name and password.
 
     Raises:
         ConfigError: `host` can be reached from elsewhere and no password is set.
     """
-    environment = {**os.environ, **QUIET, PAGE_VARIABLE: page, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment = {**os.environ, **QUIET, PAGE_VARIABLE: page.text, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", TrackingSettings().store(results)]
     command += ["--artifacts-destination", (results.resolve() / "mlartifacts").as_uri()]

@@ -78,6 +78,18 @@ def log_evidence(folder: RunFolder, settings: TrackingSettings) -> bool:
     return found is not None
 
 
+def latest_tasks(store: str, experiment: str) -> list[str]:
+    """The tasks of the run that was started last; none where there is none.
+
+    Raises:
+        TrackingError: the store cannot be opened.
+    """
+    with open_store(store) as client:
+        query = "tags.`kommunbench.level` = 'run'"
+        found = client.search_runs([experiment], query, max_results=1, order_by=["attributes.start_time DESC"])
+    return found[0].data.params.get("tasks", "").split() if found else []
+
+
 def find_experiment(store: str, federation: str = "") -> str | None:
     """The id of the federation's experiment, or of the one logged to last; None where nothing is logged yet.
 
@@ -146,7 +158,7 @@ def _open_experiment(client: MlflowClient, info: RunInfo, settings: TrackingSett
     name = _experiment_name(info, settings)
     found = client.get_experiment_by_name(name)
     if found is None:
-        note = "Syntetiska data. Synthetic data.\n\n" if info.synthetic else ""
+        note = "Syntetiska data · synthetic data. " if info.synthetic else ""
         note += (
             f"Benchmark runs of the federation **{info.federation}**. Open a run for its leaderboard; unfold it for "
             "its systems and their curves. To compare systems, filter by `params.stage`, `params.model` or "
@@ -198,7 +210,8 @@ def _write_nodes(client: MlflowClient, experiment: str, nodes: list[Node], info:
         "kommunbench.privacy": info.spec.privacy,
         "kommunbench.engine": info.engine,
         "mlflow.source.type": "LOCAL",
-        "mlflow.source.name": info.command,
+        "mlflow.source.name": "kommunbench run",  # MLflow's page shows what follows the last slash
+        "kommunbench.command": info.command,
     }
     if info.git:
         common["mlflow.source.git.commit"] = common["kommunbench.git"] = info.git
