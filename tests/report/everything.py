@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from kommunbench.core.spec import CRITERIA
-from kommunbench.report.rows import PairRow, Report, Row
+from pathlib import Path
 
+import yaml
+
+from kommunbench.core.spec import CRITERIA
+from kommunbench.core.task import Bilingual
+from kommunbench.report.rows import DpRow, PairRow, Report, Row
+from kommunbench.report.scorecard import Scorecard, scorecards
+
+CARDS = [
+    Scorecard.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    for path in sorted((Path(__file__).parents[2] / "conf" / "scorecard").glob("*.yaml"))
+]
 ALONE = {"trained": ("own", "others"), "unseen": ("unseen",)}
 """Groups of sites that an adapter of one site is measured on, by the group that one of all is."""
 
 
 def with_everything(report: Report) -> Report:
-    """`report` with each site's own training, all text in one place, and ratings on one task."""
+    """`report` with each site's own training, all text in one place, ratings on one task, an earlier run to compare
+    with, scorecards, differential privacy, rounded numbers and words for its systems."""
     last = max(row.round for row in report.rows)
     together = [row for row in report.rows if row.stage == "federated" and row.round == last and row.primary]
     rows = [
@@ -30,7 +41,19 @@ def with_everything(report: Report) -> Report:
     said |= {f"agreement_{name}": (0.61, "share") for name in CRITERIA}
     rated = [changed(like, None, metric=name, primary=False, value=value, unit=unit, low=None, high=None)
              for name, (value, unit) in said.items()]  # fmt: skip
-    made = report.model_copy(update={"rows": (*report.rows, *rows, *rated), "pairs": (*report.pairs, *pairs)})
+    every = (*report.rows, *rows, *rated)
+    first = next(pair for pair in report.pairs if pair.primary and pair.left.site_group == "all")
+    update = {
+        "rows": every,
+        "pairs": (*report.pairs, *pairs),
+        "earlier": (first.model_copy(update={"right_run": "pilot-before"}),),
+        "scorecards": scorecards(CARDS, report.tasks, every),
+        "dp": DpRow(name="both", training_epsilon=4.2, training_target=5.0, noise_multiplier=None, clip_norm=1.0,
+                    delta=1e-5, tallies="gaussian", tally_epsilon=2.0),
+        "roster": (report.roster[0].model_copy(update={"rounding": 5, "epsilon": 4.2}), *report.roster[1:]),
+        "about": {"lead": Bilingual(sv="Ingen modell: de första meningarna.", en="No model: the first sentences.")},
+    }  # fmt: skip
+    made = report.model_copy(update=update)
     return Report.model_validate(made.model_dump())
 
 

@@ -257,10 +257,9 @@ def _cloud(axes: Axes, found: Sequence[Point], costs: Sequence[float]) -> None:
         value, fill = point.row.value or 0.0, COLOURS[0] if point.front else "white"
         axes.plot([cost], [value], marker="o", markersize=7, color=COLOURS[0], markerfacecolor=fill)
         name = f"{point.row.model} +{point.row.round}" if point.row.round else point.row.model
-        right = cost > middle  # names keep within the picture, and off the line of the front
-        axes.annotate(name, (cost, value), xytext=(-4 if right else 6, -13 if point.front else 5), fontsize=8,
-                      textcoords="offset points", ha="right" if right and not point.front else "center" if right
-                      else "left")  # fmt: skip
+        above = not point.front or (cost > middle and point.row.direction != "lower")  # off the line of the front
+        axes.annotate(name, (cost, value), xytext=(-4 if cost > middle else 6, 6 if above else -13), fontsize=8,
+                      textcoords="offset points", ha="right" if cost > middle else "left")  # fmt: skip
     axes.margins(x=0.2, y=0.2)
 
 
