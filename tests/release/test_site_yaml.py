@@ -8,7 +8,7 @@ import pytest
 from kommunbench.core.errors import PolicyError
 from kommunbench.core.folders import CONF
 from kommunbench.core.spec import Code
-from kommunbench.release import NoPolicyError, ReleasePolicy, read_policy
+from kommunbench.release import NoPolicyError, ReleasePolicy, read_policy, read_weights
 
 
 @pytest.fixture
@@ -44,6 +44,40 @@ def test_settings_are_read(write):
     )
     assert (policy.min_examples, policy.metrics) == (20, ("rouge",))
     assert policy.tasks == {"summarization": "installed", "lattlast": "a" * 64}
+
+
+def test_a_sites_own_weights_are_read_and_are_no_part_of_its_policy(write):
+    path = write('min_examples: 20\nweights: {"*": {primary: 1}, lattlast: {lix: {weight: 2, worst: 50, best: 25}}}\n')
+    weights = read_weights(path)
+    assert weights["*"]["primary"].weight == 1
+    assert weights["lattlast"]["lix"].scale("lix", "lower") == (50, 25)
+    assert read_policy(path).digest == read_policy(write("min_examples: 20\n")).digest
+    assert read_weights(path) == read_weights(CONF / "site.yaml") == {}
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        "3",
+        "[1]",
+        "{lattlast: 1}",
+        "{lattlast: {}}",
+        "{lattlast: {chrf: 0}}",
+        "{lattlast: {chrf: yes}}",
+        "{lattlast: {lix: {weight: 1, worst: 50}}}",
+        "{lattlast: {chrf: {weight: 1, why: x}}}",
+    ],
+)
+def test_weights_that_are_none_are_a_fault_of_the_file_with_their_line(write, weights):
+    path = write(f"min_cel: 4\nweights: {weights}\n")
+    faults = {fault.where for fault in broken(path).faults}
+    assert faults == {f"{path}:1", f"{path}:2"}
+    with pytest.raises(NoPolicyError):
+        read_weights(path)
+
+
+def test_a_mistyped_weights_is_told_the_right_name(write):
+    assert "did you mean 'weights'?" in str(broken(write("weigths: {}\n")))
 
 
 def test_absent_means_missing(tmp_path):

@@ -49,7 +49,7 @@ from kommunbench.release.proof import check_receipt
 from kommunbench.release.receipt import Receipt
 from kommunbench.release.review import COST_UNIT, refuse, review, unpack, unpack_cost, unpack_status
 from kommunbench.release.sealed import Release, payload
-from kommunbench.release.site_yaml import NoPolicyError, read_policy
+from kommunbench.release.site_yaml import NoPolicyError, read_policy, read_weights
 from kommunbench.release.statistics import Statistics, let_out_statistics
 
 __all__ = [
@@ -73,6 +73,7 @@ __all__ = [
     "preview_page",
     "reach",
     "read_policy",
+    "read_weights",
     "refuse",
     "review",
     "steps_of",

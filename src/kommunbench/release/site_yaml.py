@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from kommunbench.core.errors import Fault, PolicyError
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.spec import Code
+from kommunbench.core.weights import Weights
 from kommunbench.release.policy import ReleasePolicy
 
 LARGEST = 64 * 1024
 """Bytes; a policy is a page of text."""
 MERGE = "tag:yaml.org,2002:merge"
+WEIGHTS = "weights"
+"""The one line of site.yaml that is no rule: what this site calls better. It decides nothing of what leaves."""
 NOTHING_LEAVES = "until then nothing leaves this site"
 
 
@@ -35,6 +38,19 @@ def read_policy(path: Path) -> ReleasePolicy:
     Raises:
         NoPolicyError: with code POLICY_MISSING where there is no such file, else POLICY_BROKEN with every fault of it.
     """
+    return _read(path)[0]
+
+
+def read_weights(path: Path) -> Weights:
+    """The site's own weights in `path`, by task and measure; empty where it states none.
+
+    Raises:
+        NoPolicyError: as `read_policy`; the file is one, and right or wrong as a whole.
+    """
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[ReleasePolicy, Weights]:
     if not path.is_file():
         do = f"copy conf/site.yaml there and go through it; {NOTHING_LEAVES}"
         raise NoPolicyError(Code.POLICY_MISSING, Fault("there is no policy", str(path), do))
@@ -51,10 +67,19 @@ def read_policy(path: Path) -> ReleasePolicy:
         ) from None
     if faults:
         raise NoPolicyError(Code.POLICY_BROKEN, *faults)
+    weights: Weights = {}
+    policy = ReleasePolicy()
     try:
-        return ReleasePolicy.model_validate(raw)
+        weights = TypeAdapter(Weights).validate_python(raw.pop(WEIGHTS, {}))
     except ValidationError as error:
-        raise NoPolicyError(Code.POLICY_BROKEN, *_setting_faults(error, path, lines)) from None
+        faults += _setting_faults(error, path, lines, WEIGHTS)
+    try:
+        policy = ReleasePolicy.model_validate(raw)
+    except ValidationError as error:
+        faults += _setting_faults(error, path, lines)
+    if faults:
+        raise NoPolicyError(Code.POLICY_BROKEN, *faults)
+    return policy, weights
 
 
 def _file_faults(path: Path) -> Iterator[Fault]:
@@ -104,10 +129,12 @@ def _problem(error: yaml.YAMLError) -> str:
     return str(getattr(error, "problem", "")) if own else "not YAML"
 
 
-def _setting_faults(error: ValidationError, path: Path, lines: dict[str, int]) -> Iterator[Fault]:
+def _setting_faults(error: ValidationError, path: Path, lines: dict[str, int], within: str = "") -> Iterator[Fault]:
+    """Every fault of the settings, or of what stands in one (`within`)."""
     for fault in error.errors(include_input=False, include_url=False):
-        setting = str(fault["loc"][0])
+        place = ((within,) if within else ()) + fault["loc"]
+        setting = str(place[0])
         where = f"{path}:{lines[setting]}" if setting in lines else str(path)
-        unknown = fault["type"] == "extra_forbidden"
-        do = did_you_mean(setting, tuple(ReleasePolicy.model_fields)) if unknown else f"mend it; {NOTHING_LEAVES}"
-        yield Fault(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}", where, do)
+        unknown = fault["type"] == "extra_forbidden" and not within
+        do = did_you_mean(setting, (*ReleasePolicy.model_fields, WEIGHTS)) if unknown else f"mend it; {NOTHING_LEAVES}"
+        yield Fault(f"{'.'.join(map(str, place))}: {fault['msg']}", where, do)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kommunbench.core.errors import DataError, Fault
 from kommunbench.core.registry import did_you_mean
 from kommunbench.report.adoption import adoption_tables, adoption_text, site_cost_table
+from kommunbench.report.own_weights import SiteCards, own_weights_tables, own_weights_text
 from kommunbench.report.rows import Report
 from kommunbench.report.sections import Section, sections
 from kommunbench.report.tables import Table, about
@@ -20,8 +21,8 @@ def markdown(report: Report, language: Language = "en") -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def site_page(report: Report, site: str, language: Language = "en") -> str:
-    """'Should we adopt this model?' for one site, as Markdown.
+def site_page(report: Report, site: str, language: Language = "en", cards: SiteCards | None = None) -> str:
+    """'Should we adopt this model?' for one site, as Markdown; with `cards` also who leads there by whose weights.
 
     Raises:
         DataError: no such site was invited.
@@ -38,6 +39,9 @@ def site_page(report: Report, site: str, language: Language = "en") -> str:
     if len(tables) == 1:
         parts.append(say(language, "Körningen tränade ingen modell.", "The run trained no model."))
     parts += [adoption_text(language), *map(_table, tables)]
+    if cards and any(one.score is not None for card in cards.here for one in card.standings):
+        parts.append(f"## {say(language, 'Med vems vikter', 'By whose weights')}")
+        parts += [*own_weights_text(cards, language), *map(_table, own_weights_tables(cards, report, language))]
     lacks = [f"- {about(one, report, language)}: {one.sv if language == 'sv' else one.en}" for one in found.absences]
     if lacks:
         parts.append("\n".join([say(language, "Det här saknas från er:", "This is lacking from you:"), "", *lacks]))

@@ -9,48 +9,19 @@ Dirichlet distribution), and counting how often each system comes first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from kommunbench.core.metric import Direction
 from kommunbench.core.task import Bilingual
+from kommunbench.core.weights import EVERY_TASK, PRIMARY, Weight, Weights
 from kommunbench.report.rows import Row, ScorecardPart, ScorecardRow, ScorecardStanding, TaskRow
 
-EVERY_TASK, PRIMARY = "*", "primary"
 DRAWS = 2_000
 System = tuple[str, str, str]
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Weight(_Frozen):
-    """How much a measure counts, and for what is no share the values that count as 0 and as 1."""
-
-    weight: float = Field(gt=0)
-    worst: float | None = None
-    best: float | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_a_number(cls, value: Any) -> Any:
-        return {"weight": value} if isinstance(value, (int, float)) else value
-
-    @model_validator(mode="after")
-    def _both_ends(self) -> Weight:
-        if (self.worst is None) != (self.best is None) or (self.worst is not None and self.worst == self.best):
-            raise ValueError("`worst` and `best` are stated together, and differ")
-        return self
-
-    def scale(self, unit: str, direction: Direction) -> tuple[float, float] | None:
-        """(worst, best): as stated, or by its direction where it is a share; None where neither says."""
-        if self.worst is not None and self.best is not None:
-            return self.worst, self.best
-        if unit != "share" or direction == "none":
-            return None
-        return (0.0, 1.0) if direction == "higher" else (1.0, 0.0)
 
 
 class Scorecard(_Frozen):
@@ -61,14 +32,7 @@ class Scorecard(_Frozen):
 
     name: str
     title: Bilingual
-    weights: dict[str, dict[str, Weight]]
-
-    @field_validator("weights")
-    @classmethod
-    def _some(cls, weights: dict[str, dict[str, Weight]]) -> dict[str, dict[str, Weight]]:
-        if not weights or not all(weights.values()):
-            raise ValueError("a scorecard has a weight, and so has each task of it")
-        return weights
+    weights: Weights = Field(min_length=1)
 
     def of(self, task: str, primary: str) -> Iterator[tuple[str, Weight]]:
         """The measures that count on a task, the task's own line before the one for every task."""
@@ -76,13 +40,16 @@ class Scorecard(_Frozen):
             yield primary if measure == PRIMARY else measure, weight
 
 
-def scorecards(cards: Sequence[Scorecard], tasks: Sequence[TaskRow], rows: Iterable[Row]) -> tuple[ScorecardRow, ...]:
-    """A leaderboard for each card and seed of training, over all sites, each system at its last round.
+def scorecards(
+    cards: Sequence[Scorecard], tasks: Sequence[TaskRow], rows: Iterable[Row], group: str = "all"
+) -> tuple[ScorecardRow, ...]:
+    """A leaderboard for each card and seed of training, each system at its last round.
 
     Args:
         rows: those of test splits.
+        group: over all sites, or another `site_group` of the rows: `site/lovvik` is one site's own numbers.
     """
-    mine = [row for row in rows if row.site_group == "all"]
+    mine = [row for row in rows if row.site_group == group]
     seeds = sorted({row.seed for row in mine if row.stage != "base"} or {row.seed for row in mine})
     found = []
     for seed in seeds:

@@ -8,7 +8,8 @@ from kommunbench.core.errors import Fault
 from kommunbench.core.metric import Measure
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.task import Task, load_task, task_names
-from kommunbench.report.scorecard import EVERY_TASK, PRIMARY, Scorecard
+from kommunbench.core.weights import EVERY_TASK, PRIMARY
+from kommunbench.report.scorecard import Scorecard
 
 
 def check_scorecards(cards: Iterable[Scorecard], tasks: Mapping[str, Task]) -> Iterator[Fault]:

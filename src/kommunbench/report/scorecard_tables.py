@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kommunbench.report.rows import Report, RowKey, ScorecardRow, ScorecardStanding
 from kommunbench.report.tables import Table, task_of
 from kommunbench.report.wording import NOTHING, Language, number, pick, say, system
 
 
-def scorecard_text(report: Report, language: Language) -> Iterator[str]:
-    """What a scorecard is, and whether the winner depends on it."""
+def scorecard_text(cards: Sequence[ScorecardRow], language: Language) -> Iterator[str]:
+    """What a scorecard is, and whether the winner depends on it; the first card is what the others are held against."""
     yield say(
         language,
         "Vad som är bäst beror på vad som räknas. Varje poängkort väger måtten på sitt sätt, bestämt före körningen. "
@@ -20,7 +20,7 @@ def scorecard_text(report: Report, language: Language) -> Iterator[str]:
         "Scores go from 0 to 1 and have no interval of their own. **Other weights**: how often the system comes first "
         "when the same measures are weighed in every other way.",
     )
-    judged = [card for card in report.scorecards if card.changes is not None]
+    judged = [card for card in cards if card.changes is not None]
     if len(judged) > 1:
         others = len(judged) - len({card.seed for card in judged})
         changed = sum(bool(card.changes) for card in judged)

@@ -73,7 +73,7 @@ def _sections(report: Report, language: Language) -> Iterator[Section]:
     if any(one.score is not None for card in report.scorecards for one in card.standings):
         yield Section(
             say(language, "Om annat räknas", "If something else counts"),
-            text=tuple(scorecard_text(report, language)),
+            text=tuple(scorecard_text(report.scorecards, language)),
             tables=tuple(scorecard_table(card, report, language) for card in report.scorecards),
         )
     if gains := gains_of(report):
