@@ -31,7 +31,7 @@ def base_weights(model: object) -> dict[str, np.ndarray]:
 def loss(model: object) -> float:
     import torch
 
-    from kommunbench.models.lora import answer_loss
+    from kommunbench.models.optimise import answer_loss
 
     rows = encode_pairs(model.network, model.tokenizer, PAIRS, 128)
     with torch.inference_mode():
@@ -194,7 +194,7 @@ def test_nothing_to_train_on_is_said(lfm2_card: ModelCard) -> None:
 
 
 def test_the_learning_rate_falls_in_one_line_over_all_rounds() -> None:
-    from kommunbench.models.lora import share
+    from kommunbench.models.optimise import share
 
     whole = TrainSettings(learning_rate=0.02, last_share=0.1, warmup_share=0)
     steps, rounds = 10, 4

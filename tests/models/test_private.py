@@ -16,8 +16,8 @@ from kommunbench.core.errors import ModelError
 from kommunbench.core.model import ModelCard, TrainSettings
 from kommunbench.models import private
 from kommunbench.models.batches import encode_pairs
-from kommunbench.models.lora import make_optimiser, trained_weights
 from kommunbench.models.open import open_model
+from kommunbench.models.optimise import make_optimiser, trained_weights
 
 SETTINGS = TrainSettings(rank=2, alpha=4, learning_rate=1e-2, epochs=1, batch_size=8, clip_norm=0.05)
 PAIRS = [(f"Fråga: Vad kostar {n}?\nSvar:", f"Det kostar {n * n} kronor.") for n in range(10, 22)]

@@ -31,6 +31,7 @@ from torch.nn.functional import cross_entropy
 from kommunbench.core.errors import Fault, ModelError
 from kommunbench.core.model import TrainSettings
 from kommunbench.models.batches import UNSCORED, Encoded, collate, in_parts
+from kommunbench.models.optimise import make_optimiser, pull_back, trained_weights
 
 Steps = tuple[float, float, int]
 """(noise multiplier, sample rate, steps), as Opacus's accountants keep their history."""
@@ -88,8 +89,6 @@ def private_steps(
     An example's loss is the mean over its answer's tokens. Everything is computed in float32, whatever the precision
     asked for: a norm in bfloat16 is too coarse to bound anything.
     """
-    from kommunbench.models.lora import make_optimiser, pull_back, trained_weights
-
     weights, steps, rate = trained_weights(model), settings.steps(len(rows)), settings.sample_rate(len(rows))
     start = [weight.detach().clone() for weight in weights]
     plain, schedule = make_optimiser(model, settings, steps)
