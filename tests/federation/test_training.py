@@ -17,6 +17,7 @@ from kommunbench.models.folder import model_folder
 from kommunbench.models.open import load_card
 from kommunbench.report.build import build_report
 from kommunbench.report.record import RunFolder
+from kommunbench.report.verify import verify_run
 
 SHORT = (
     "models=[nano]",
@@ -86,3 +87,16 @@ def test_local_and_federated_stages_stand_beside_each_other(trained: Path) -> No
     report = build_report(folder)
     groups = {row.site_group for row in report.rows if row.stage == "local"}
     assert {"own", "others"} <= groups
+
+
+@pytest.mark.slow
+def test_weights_in_8_bits_cross_in_a_quarter_of_the_bytes_and_are_the_ones_that_were_signed(trained: Path) -> None:
+    plain = run(settings_for(trained, *SHORT, "name=plain"))
+    short = run(settings_for(trained, *SHORT, "name=short", "train.encoding=int8", "train.optimiser=kept"))
+    sizes = [sum(reply.bytes_out for reply in each.received("round-000")) for each in (plain, short)]
+    assert 0.2 < sizes[1] / sizes[0] < 0.3
+    first, last = (load_file(short.path / f"checkpoints/round-00{at}/adapter.safetensors") for at in (0, 2))
+    assert any(np.any(last[name] != first[name]) for name in first)
+    codes = {reply.adapter_code for at in (0, 1) for reply in short.received(f"round-00{at}")}
+    assert codes == {Code.OK}
+    assert verify_run(short).faults == []

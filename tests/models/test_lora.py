@@ -207,3 +207,35 @@ def test_the_learning_rate_falls_in_one_line_over_all_rounds() -> None:
     )
     assert parts[0].learning_rate == 0.02
     assert parts[-1].learning_rate * parts[-1].last_share == pytest.approx(0.002)
+
+
+def test_activations_worked_out_twice_give_the_same_weights(any_card: ModelCard) -> None:
+    ends = []
+    for checkpointing in ("off", "on"):
+        settings = SETTINGS.model_copy(update={"epochs": 1, "checkpointing": checkpointing})
+        model = open_model(any_card, threads=1)
+        ends.append(model.train(PAIRS, model.new_adapter(settings, 1), settings, seed=1).adapter)
+    assert all(np.array_equal(ends[0][name], ends[1][name]) for name in ends[0])
+
+
+def test_kept_moments_make_two_rounds_one_training(lfm2_card: ModelCard) -> None:
+    """With a constant rate, whole passes and batches in one bucket, rounds differ by what the optimiser forgets."""
+    steady = {"warmup_share": 0, "last_share": 1, "batch_size": 16, "epochs": 1, "optimiser": "kept"}
+    settings = SETTINGS.model_copy(update=steady)
+    model = open_model(lfm2_card, threads=1)
+    start = model.new_adapter(settings, 1)
+    whole = model.train(PAIRS, start, settings.model_copy(update={"epochs": 2}), seed=1).adapter
+    half = model.train(PAIRS, start, settings, seed=1)
+    kept = model.train(PAIRS, half.adapter, settings, seed=1, moments=half.moments).adapter
+    fresh = model.train(PAIRS, half.adapter, settings, seed=1).adapter
+    assert all(np.allclose(kept[name], whole[name], atol=1e-5) for name in whole)
+    assert any(not np.allclose(fresh[name], whole[name], atol=1e-3) for name in whole)
+
+
+def test_moments_of_another_adapter_are_refused(lfm2_card: ModelCard) -> None:
+    model = open_model(lfm2_card, threads=1)
+    settings = SETTINGS.model_copy(update={"epochs": 1, "optimiser": "kept"})
+    moments = dict(model.train(PAIRS, model.new_adapter(settings, 1), settings, seed=1).moments)
+    moments.pop("0000.exp_avg")
+    with pytest.raises(ModelError, match="moments"):
+        model.train(PAIRS, model.new_adapter(settings, 1), settings, seed=1, moments=moments)

@@ -214,6 +214,10 @@ def _disagreements(settings: Settings) -> list[Fault]:
     if (settings.dp.trains or settings.dp.noisy) and settings.privacy.name != "plain":
         do = "privacy=plain, or dp=none"
         faults.append(Fault("a site's ledger counts epsilon where privacy is plain", "dp", do))
+    if settings.train.encoding != "float32" and settings.privacy.name != "plain":
+        faults.append(Fault("masked weights cross in fixed point of their own", "train.encoding", "float32"))
+    if settings.train.optimiser == "kept" and settings.dp.trains:
+        faults.append(Fault("private training begins every round afresh", "train.optimiser", "fresh, or dp=none"))
     if settings.trains:
         card = settings.models.get(settings.trained_model)
         if card is None:

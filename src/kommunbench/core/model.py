@@ -11,10 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from kommunbench.core.encoding import Encoding
 from kommunbench.core.task import Bilingual
 
 Adapter = Mapping[str, npt.NDArray[np.float32]]
 """Trainable weights by parameter name, float32, all that federated learning sends."""
+Moments = Mapping[str, npt.NDArray[np.float32]]
+"""What an optimiser remembers of the steps so far, by name; it stays at the site."""
 
 
 class ModelCard(BaseModel):
@@ -93,6 +96,11 @@ class TrainSettings(BaseModel):
     clip_norm: float = Field(1.0, gt=0)
     proximal_mu: float = Field(0.0, ge=0, description="FedProx's pull toward the round's start")
     precision: Literal["float32", "bfloat16"] = "bfloat16"
+    encoding: Encoding = Field("float32", description="how trained weights cross the network; see core/encoding.py")
+    optimiser: Literal["fresh", "kept"] = Field("fresh", description="AdamW's moments at the beginning of a round")
+    checkpointing: Literal["auto", "on", "off"] = Field(
+        "auto", description="keep few activations and work them out again: a third more time, far less memory"
+    )
 
     def steps(self, examples: int) -> int:
         """Batches in one round over so many examples."""
@@ -144,6 +152,7 @@ class Training:
     steps: int
     tokens: int
     seconds: float
+    moments: Moments | None = None
 
 
 @runtime_checkable
@@ -170,8 +179,18 @@ class Trainable(Model, Protocol):
     def load_adapter(self, adapter: Adapter | None, settings: TrainSettings) -> None:
         """Answer with `adapter` from now on, or as the base model with None."""
 
-    def train(self, pairs: Sequence[tuple[str, str]], adapter: Adapter, settings: TrainSettings, seed: int) -> Training:
-        """Train from `adapter` on (prompt, answer) pairs; the model itself is left with the new adapter loaded."""
+    def train(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        adapter: Adapter,
+        settings: TrainSettings,
+        seed: int,
+        moments: Moments | None = None,
+    ) -> Training:
+        """Train from `adapter` on (prompt, answer) pairs; the model itself is left with the new adapter loaded.
+
+        `moments` are the optimiser's from the round before; those of this one are given where the settings keep them.
+        """
 
     def losses(self, pairs: Sequence[tuple[str, str]], max_length: int) -> list[float]:
         """Mean loss of each pair's answer, in nats a token, as the model answers now; rows cut as in training."""

@@ -41,6 +41,7 @@ FEATURES = (
         "stages local and central", "refused", "an adapter of one site alone would be seen", stages=("local", "central")
     ),
     Feature("differential privacy (dp=...)", "refused", "a site's ledger counts epsilon where privacy is plain"),
+    Feature("weights in 16 or 8 bits (train.encoding)", "refused", "masked weights are fixed-point numbers already"),
     Feature("comparisons with earlier runs (earlier=[...])", "refused", "their sums may be over other sites"),
     Feature("rows of a site or of a kind of site", "not available", "one sum over all"),
     Feature("worst and best site, gap, most influential site", "not available", "no site's own value is known"),

@@ -10,10 +10,10 @@ from __future__ import annotations
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from kommunbench.core.spec import Code
+from kommunbench.core.spec import Code, Request
 from kommunbench.federation.records import read_request, write_release
 from kommunbench.release import refuse
-from kommunbench.site.answer import answer_request
+from kommunbench.site.answer import FEDERATION, answer_request
 from kommunbench.site.log import log_failure, logging_to
 from kommunbench.site.settings import SiteSettings
 
@@ -25,16 +25,17 @@ app = ClientApp()
 @app.query()
 def serve(message: Message, context: Context) -> Message:
     """Answer one message: a release on every path, an exception on none."""
-    request = None
+    request: Request | None = None
     try:
         settings = SiteSettings.from_node_config(context.node_config)
         with logging_to(settings.home):
             try:
                 request, adapters = read_request(message)
                 release = answer_request(settings, request, adapters)
+                content = write_release(release, request, adapters.get(FEDERATION))
             except BaseException as error:  # SystemExit too: its message would be printed
                 log_failure("the request was not answered", error)
-                release = refuse(Code.INTERNAL if request else Code.BAD_REQUEST, request)
+                content = write_release(refuse(Code.INTERNAL if request else Code.BAD_REQUEST, request))
     except Exception:  # without settings or a log there is nobody to tell; the coordinator gets the code
-        release = refuse(Code.INTERNAL, request)
-    return Message(write_release(release), reply_to=message)
+        content = write_release(refuse(Code.INTERNAL, request))
+    return Message(content, reply_to=message)

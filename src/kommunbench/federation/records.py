@@ -3,7 +3,7 @@
     request   ConfigRecord "request": json     core.spec.Request, one string
               ArrayRecord  "adapter":  float32 arrays by parameter name; "adapter.<site>" for one trained there alone
     reply     ArrayRecord  "release":  status, values, codes, cost: int64 vectors; receipt: 504 bytes, or none
-              ArrayRecord  "adapter":  float32 arrays under the names that were sent
+              ArrayRecord  "adapter":  arrays under the names that were sent, as the run's `train.encoding` has them
 
 Only a `Release` can be made into a reply, and only release/ makes one.
 """
@@ -17,6 +17,7 @@ import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from pydantic import ValidationError
 
+from kommunbench.core.encoding import Encoding, from_wire, to_wire
 from kommunbench.core.errors import Fault, FederationError
 from kommunbench.core.model import Adapter
 from kommunbench.core.spec import Request
@@ -63,14 +64,19 @@ def read_request(message: Message) -> tuple[Request, dict[str, Adapter]]:
         raise FederationError(Fault("the message is no request of this version of kommunbench")) from None
 
 
-def write_release(release: Release) -> RecordDict:
-    """A reply's content. Nothing but a Release has one."""
+def write_release(release: Release, request: Request | None = None, sent: Adapter | None = None) -> RecordDict:
+    """A reply's content. Nothing but a Release has one. With weights: what was asked, and the adapter that came.
+
+    Raises:
+        ValueError: the weights are not rounded as the run's encoding asks.
+    """
     vectors = {"status": release.status, "values": release.values, "codes": release.codes, "cost": release.cost}
     arrays = {name: Array(np.array(vector)) for name, vector in vectors.items()}
     arrays["receipt"] = Array(np.frombuffer(release.receipt, dtype=np.uint8).copy())
     records = RecordDict({RELEASE: ArrayRecord(arrays)})
     if release.adapter:
-        records[ADAPTER] = to_arrays(release.adapter)
+        arrays = to_wire(release.adapter, sent or {}, encoding_of(request))
+        records[ADAPTER] = ArrayRecord({name: Array(array) for name, array in arrays.items()})
     return records
 
 
@@ -85,8 +91,13 @@ class Reply(NamedTuple):
     receipt: bytes = b""
 
 
-def read_reply(message: Message) -> Reply:
-    """The vectors of a reply.
+def encoding_of(request: Request | None) -> Encoding:
+    """How trained weights cross in answer to `request`."""
+    return request.spec.train.encoding if request and request.spec.train else "float32"
+
+
+def read_reply(message: Message, request: Request | None = None, sent: Adapter | None = None) -> Reply:
+    """The vectors of a reply to `request`, and its weights where there are any, from the adapter that was sent.
 
     Raises:
         FederationError: the reply is not of the agreed form.
@@ -95,7 +106,7 @@ def read_reply(message: Message) -> Reply:
         content = message.content
         release = from_arrays(content.array_records[RELEASE])
         arrays = content.array_records.get(ADAPTER)
-        adapter = None if arrays is None else from_arrays(arrays)
+        adapter = None if arrays is None else from_wire(from_arrays(arrays), sent or {}, encoding_of(request))
         receipt = release["receipt"].astype(np.uint8, casting="no").tobytes()
         return Reply(release["status"], release["values"], release["codes"], release["cost"], adapter, receipt)
     except (KeyError, ValueError, TypeError):

@@ -253,7 +253,7 @@ class Rounds:
         if message.has_error():
             return Received(site=site, moment=name, status="failed", code=Code.INTERNAL, bytes_out=size), b""
         try:
-            reply = read_reply(message)
+            reply = read_reply(message, request, sent)
             code, adapter_code = unpack_status(reply.status)
             slots = unpack(request, reply.values, reply.codes, reply.cost)
             cost = unpack_cost(reply.cost)

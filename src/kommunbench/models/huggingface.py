@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kommunbench.core.errors import Fault, ModelError
-from kommunbench.core.model import Adapter, Completion, Decoding, ModelCard, Query, Training, TrainSettings
+from kommunbench.core.model import Adapter, Completion, Decoding, ModelCard, Moments, Query, Training, TrainSettings
 from kommunbench.models.chat import as_chat
 from kommunbench.models.folder import model_folder
 from kommunbench.models.open import card_digest
@@ -82,10 +82,18 @@ class HuggingFace:
         """Answer with `adapter` from now on, or as the base with None. Raises ModelError where it does not fit."""
         self._chosen(settings).load(adapter, settings)
 
-    def train(self, pairs: Sequence[tuple[str, str]], adapter: Adapter, settings: TrainSettings, seed: int) -> Training:
+    def train(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        adapter: Adapter,
+        settings: TrainSettings,
+        seed: int,
+        moments: Moments | None = None,
+    ) -> Training:
         """Train from `adapter` on (prompt, answer) pairs; the model is left with the new adapter loaded."""
         self._check_trainable()
-        return self._chosen(settings).train(self._fitted_pairs(pairs, settings.max_length), adapter, settings, seed)
+        fitted = self._fitted_pairs(pairs, settings.max_length)
+        return self._chosen(settings).train(fitted, adapter, settings, seed, moments)
 
     def train_privately(
         self, pairs: Sequence[tuple[str, str]], adapter: Adapter, settings: TrainSettings, noise_multiplier: float

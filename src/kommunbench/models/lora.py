@@ -15,9 +15,20 @@ import numpy as np
 import torch
 
 from kommunbench.core.errors import Fault, ModelError
-from kommunbench.core.model import Adapter, Training, TrainSettings
+from kommunbench.core.model import Adapter, Moments, Training, TrainSettings
 from kommunbench.models.batches import Encoded, encode_pairs, in_buckets, in_parts
-from kommunbench.models.optimise import answer_loss, make_optimiser, pull_back, trained_weights
+from kommunbench.models.optimise import (
+    answer_loss,
+    make_optimiser,
+    pull_back,
+    read_moments,
+    trained_weights,
+    write_moments,
+)
+from kommunbench.models.room import checkpointing
+
+Learned = tuple[int, Moments | None]
+"""Tokens seen, and what the optimiser remembers where that is kept."""
 
 FOLD_LIMIT = 50_000_000
 """Parameters up to which an adapter is folded into the base while it answers: calls cost more than a copy then."""
@@ -101,19 +112,27 @@ class Lora:
                 layer.get_base_layer().weight.data.copy_(weight)
                 layer.merged_adapters.clear()
 
-    def train(self, pairs: Sequence[tuple[str, str]], adapter: Adapter, settings: TrainSettings, seed: int) -> Training:
+    def train(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        adapter: Adapter,
+        settings: TrainSettings,
+        seed: int,
+        moments: Moments | None = None,
+    ) -> Training:
         """Train from `adapter` on (prompt, answer) pairs, the loss on the answer's tokens alone.
 
-        Batches of rows of about one length, AdamW, linear warm-up then linear decay to `last_share`, gradients clipped
-        by norm. The same pairs, seed, thread count and machine give the same weights.
+        Batches of rows of about one length, AdamW from `moments` where there are any, linear warm-up then linear decay
+        to `last_share`, gradients clipped by norm. The same pairs, moments, seed, thread count and machine give the
+        same weights.
 
         Raises:
-            ModelError: there are no pairs, or the loss is no longer finite.
+            ModelError: there are no pairs, the loss is no longer finite, or the moments are of another adapter.
         """
 
-        def learn(rows: list[Encoded]) -> int:
-            with _seeded(seed):
-                return self._steps(rows, settings, settings.steps(len(rows)), seed)
+        def learn(rows: list[Encoded]) -> Learned:
+            with _seeded(seed), checkpointing(self.base, settings.checkpointing, PART_TOKENS):
+                return self._steps(rows, settings, seed, moments)
 
         return self._trained(pairs, adapter, settings, learn)
 
@@ -127,19 +146,17 @@ class Lora:
         """
         from kommunbench.models.private import private_steps
 
-        return self._trained(
-            pairs,
-            adapter,
-            settings,
-            lambda rows: private_steps(self.base, self.tokenizer, rows, settings, noise_multiplier),
-        )
+        def learn(rows: list[Encoded]) -> Learned:
+            return private_steps(self.base, self.tokenizer, rows, settings, noise_multiplier), None
+
+        return self._trained(pairs, adapter, settings, learn)
 
     def _trained(
         self,
         pairs: Sequence[tuple[str, str]],
         adapter: Adapter,
         settings: TrainSettings,
-        learn: Callable[[list[Encoded]], int],
+        learn: Callable[[list[Encoded]], Learned],
     ) -> Training:
         """Load `adapter`, let `learn` change it and count the tokens it saw, and leave the result loaded."""
         if not pairs:
@@ -149,7 +166,7 @@ class Lora:
         rows = encode_pairs(self.base, self.tokenizer, pairs, settings.max_length)
         self.base.train()
         try:
-            seen = learn(rows)
+            seen, moments = learn(rows)
         finally:
             self.base.eval()
         self._loaded = self._read()
@@ -159,6 +176,7 @@ class Lora:
             steps=settings.steps(len(rows)),
             tokens=seen,
             seconds=time.perf_counter() - started,
+            moments=moments,
         )
 
     def save(self, adapter: Adapter, settings: TrainSettings, folder: Path, base: str) -> None:
@@ -214,11 +232,13 @@ class Lora:
     def _read(self) -> Adapter:
         return {name: slot.detach().float().cpu().numpy().copy() for name, slot in self._slots().items()}
 
-    def _steps(self, rows: list[Encoded], settings: TrainSettings, steps: int, seed: int) -> int:
-        """Run the optimiser; returns the tokens seen."""
-        weights = trained_weights(self.base)
+    def _steps(self, rows: list[Encoded], settings: TrainSettings, seed: int, moments: Moments | None) -> Learned:
+        """Run the optimiser for a round."""
+        weights, steps = trained_weights(self.base), settings.steps(len(rows))
         start = [weight.detach().clone() for weight in weights]
         optimiser, schedule = make_optimiser(self.base, settings, steps)
+        if moments is not None:
+            write_moments(optimiser, moments)
         half = settings.precision == "bfloat16"
         seen = 0
         for _, batch in zip(range(steps), in_buckets(rows, settings.batch_size, seed), strict=False):
@@ -235,7 +255,7 @@ class Lora:
             seen += sum(len(row.prompt) + len(row.answer) for row in batch)
         if not torch.isfinite(loss):
             raise ModelError(Fault("the training loss is not finite", "train.learning_rate", "try a lower one"))
-        return seen
+        return seen, read_moments(optimiser) if settings.optimiser == "kept" else None
 
 
 def _reset_lengths(module: Any) -> None:

@@ -11,9 +11,12 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-from kommunbench.core.model import TrainSettings
+from kommunbench.core.errors import Fault, ModelError
+from kommunbench.core.model import Moments, TrainSettings
 from kommunbench.models.batches import UNSCORED, Encoded, collate
 
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+"""What AdamW remembers of each weight, by torch's names."""
 A_SHARE = 0.1
 """Learning rate of LoRA's A against B's: sites' A stay alike, so averages make sense."""
 
@@ -32,6 +35,35 @@ def make_optimiser(
     fast: dict[str, Any] = {"params": [weight for name, weight in named if "lora_A" not in name]}
     optimiser = torch.optim.AdamW([slow, fast], lr=settings.learning_rate, weight_decay=settings.weight_decay)
     return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: share(step, steps, settings))
+
+
+def read_moments(optimiser: torch.optim.Optimizer) -> Moments:
+    """AdamW's first and second moments and its count of steps, by place and name, float32."""
+    return {
+        f"{place:04}.{name}": value.detach().float().cpu().numpy().copy()
+        for place, weight in enumerate(_weights(optimiser))
+        for name, value in optimiser.state[weight].items()
+    }
+
+
+def write_moments(optimiser: torch.optim.Optimizer, moments: Moments) -> None:
+    """Go on from what `read_moments` gave.
+
+    Raises:
+        ModelError: they are of other weights.
+    """
+    for place, weight in enumerate(_weights(optimiser)):
+        state = {
+            name: torch.from_numpy(moments[key].copy()) for name in MOMENTS if (key := f"{place:04}.{name}") in moments
+        }
+        shapes = {name: tuple(value.shape) for name, value in state.items()}
+        if shapes != {"step": (), "exp_avg": tuple(weight.shape), "exp_avg_sq": tuple(weight.shape)}:
+            raise ModelError(Fault("the optimiser's moments are not those of this adapter", "train.optimiser"))
+        optimiser.state[weight] = {name: value if name == "step" else value.to(weight) for name, value in state.items()}
+
+
+def _weights(optimiser: torch.optim.Optimizer) -> list[torch.Tensor]:
+    return [weight for group in optimiser.param_groups for weight in group["params"]]
 
 
 def pull_back(weights: Sequence[torch.nn.Parameter], start: Sequence[torch.Tensor], proximal_mu: float) -> None:

@@ -45,6 +45,7 @@ from kommunbench.release import (
 from kommunbench.release.budget import Spent
 from kommunbench.release.masked import WithheldError
 from kommunbench.site.answers import KeptAnswers
+from kommunbench.site.carried import Carried
 from kommunbench.site.close import close
 from kommunbench.site.data import SiteData
 from kommunbench.site.energy import EnergyMeter
@@ -260,9 +261,11 @@ class Work:
         started = time.perf_counter()
         canaries = canaries_for(self.policy, self.spec.run, self.settings.name)
         planted = canaries.planted if canaries and not self.spec.dp.trains else ()  # budgets count real examples
-        training = self._learn([*pairs, *planted], adapter, settings)
+        carried = Carried(self.settings.home, self.request)
+        training = self._learn([*pairs, *planted], adapter, settings, carried)
         if isinstance(training, Code):
             return training
+        training = carried.rounded(training, adapter, settings)
         self.answer.adapter = training.adapter
         if canaries:
             model = cast(Trainable, self.opened(self.spec.trained_model))
@@ -287,14 +290,17 @@ class Work:
             if example.references
         ]
 
-    def _learn(self, pairs: list[tuple[str, str]], adapter: Adapter, settings: TrainSettings) -> Training | Code:
+    def _learn(
+        self, pairs: list[tuple[str, str]], adapter: Adapter, settings: TrainSettings, carried: Carried
+    ) -> Training | Code:
         """Train as the run asks; privately where it asks for that and the site's budget has room."""
         model = self.opened(self.spec.trained_model)
         if not isinstance(model, Trainable):
             raise ModelError(f"{self.spec.trained_model} cannot be trained")
         if not self.spec.dp.trains:
             name = f"{self.request.seed}:{self.request.round}:{self.settings.name}"
-            return model.train(pairs, adapter, settings, int.from_bytes(sha256(name.encode()).digest()[:4]))
+            seed = int.from_bytes(sha256(name.encode()).digest()[:4])
+            return model.train(pairs, adapter, settings, seed, carried.moments)
         if not isinstance(model, PrivatelyTrainable):
             raise ModelError(f"{self.spec.trained_model} cannot be trained privately")
         spent = Spent.of(Ledger(self.settings.ledger_path).entries(), self.spec.digest)

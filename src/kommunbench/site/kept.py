@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from kommunbench.release import Approvals, Ledger
+from kommunbench.site.carried import FOLDER as CARRIED
 from kommunbench.site.log import LOG
 from kommunbench.site.registrations import FOLDER as REGISTRATIONS
 
+OF_RUNS = ("tallies", "answers", CARRIED)
+"""Folders with one of each run in them."""
 HasText = Literal["yes", "no", "unknown"]
 
 
@@ -61,6 +64,13 @@ KINDS = (
     Kind("ratings/**", "personalens bedömningar och kommentarer", "staff's ratings and comments", "yes", True),
     Kind("evidence/**", "underlag för dataskydd", "evidence for data protection"),
     Kind("tallies/*/*.npz", "resultat per exempel, heltal", "results by example, integers", "no", True),
+    Kind(
+        f"{CARRIED}/*/*.safetensors",
+        "vad träningen bär med sig till nästa omgång",
+        "what training carries to its next round",
+        "no",
+        True,
+    ),
     Kind("approvals/*.release", "svar som väntar eller väntade på beslut", "replies held for a decision", "no", True),
     Kind("approvals/*.json", "vad som frågades och beslutades", "what was asked and decided", "no", True),
     Kind(f"{REGISTRATIONS}/*.json", "registrering av en datamängd", "registration of a data set", "no", True),
@@ -144,9 +154,9 @@ def _file(path: Path, kind: Kind, retention_days: int) -> KeptFile:
 
 
 def of_run(place: Place, run: str) -> list[KeptFile]:
-    """What is kept of one run: its tallies, its answers, and the replies that were held."""
+    """What is kept of one run: its tallies, its answers, what training carries, and the replies that were held."""
     held = {each.payload for each in Approvals(Ledger(place.ledger)).all() if each.request.spec.run == run}
-    of_folder = {("tallies", run), ("answers", run)}
+    of_folder = {(folder, run) for folder in OF_RUNS}
     return [
         each
         for each in inventory(place)
@@ -188,7 +198,7 @@ def purge(place: Place, files: Iterable[KeptFile], why: str, by: str = "") -> li
     Ledger(place.ledger).append({"time": now, "purged": len(going), "bytes": size, "why": why, "by": by})
     for each in going:
         each.path.unlink(missing_ok=True)
-    for folder in {each.path.parent for each in going if each.path.parts[-3] in ("tallies", "answers")}:
+    for folder in {each.path.parent for each in going if each.path.parts[-3] in OF_RUNS}:
         if not any(folder.iterdir()):
             folder.rmdir()
     return going
