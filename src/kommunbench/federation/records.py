@@ -75,8 +75,8 @@ def write_release(release: Release, request: Request | None = None, sent: Adapte
     arrays["receipt"] = Array(np.frombuffer(release.receipt, dtype=np.uint8).copy())
     records = RecordDict({RELEASE: ArrayRecord(arrays)})
     if release.adapter:
-        arrays = to_wire(release.adapter, sent or {}, encoding_of(request))
-        records[ADAPTER] = ArrayRecord({name: Array(array) for name, array in arrays.items()})
+        wire = to_wire(release.adapter, sent or {}, encoding_of(request))
+        records[ADAPTER] = ArrayRecord({name: Array(np.asarray(array)) for name, array in wire.items()})
     return records
 
 
