@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kommunbench.core.endpoints import checked_server, narrower, own_network, server_of
+from kommunbench.core.endpoints import checked_server, own_network, server_of
 from kommunbench.release import ReleasePolicy
 
 
@@ -52,19 +52,3 @@ def test_the_server_of_a_url(url: str, server: str) -> None:
 def test_what_is_no_servers_url(url: str) -> None:
     with pytest.raises(ValueError, match="not a URL"):
         server_of(url)
-
-
-@pytest.mark.parametrize(
-    ("left", "right", "both"),
-    [
-        ("10.0.0.0/8", "10.1.0.0/16", "10.1.0.0/16"),
-        ("10.1.0.0/16", "10.0.0.0/8", "10.1.0.0/16"),
-        ("10.1.0.0/16", "10.2.0.0/16", None),
-        ("127.0.0.0/8", "::1/128", None),
-    ],
-)
-def test_two_policies_allow_what_both_allow(left: str, right: str, both: str | None) -> None:
-    assert narrower(left, right) == both
-    policies = [ReleasePolicy(endpoints={"gpu:1": network, "own:1": network}) for network in (left, right)]
-    assert policies[0].stricter(policies[1]).endpoints.get("gpu:1") == both
-    assert policies[0].stricter(ReleasePolicy()).endpoints == {}

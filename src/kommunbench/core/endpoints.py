@@ -42,12 +42,6 @@ def checked_server(text: str) -> str:
     return text
 
 
-def narrower(left: str, right: str) -> str | None:
-    """The smaller of two networks where it lies in the other; None where neither does."""
-    one, two = own_network(left), own_network(right)
-    return left if _within(one, two) else right if _within(two, one) else None
-
-
 def server_of(url: str) -> str:
     """`host:port` of a server's URL.
 

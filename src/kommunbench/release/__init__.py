@@ -2,7 +2,7 @@
 
 What a data-protection officer can check in this folder, in the order of reading:
 
-1. `policy.py`      what this site allows. Every default is the careful one; a run can only make it stricter.
+1. `policy.py`      what this site allows. Every default is the careful one; no run can loosen it.
 2. `site_yaml.py` reading it from site.yaml. Absent or broken means that nothing leaves.
 3. `cells.py`       the rules on numbers: how many examples must stand behind one, and which small counts stay.
 4. `past.py`        what has left before, so that it cannot be subtracted from what leaves now.

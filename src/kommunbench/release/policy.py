@@ -1,7 +1,8 @@
 """What a site lets out: the policy that its own IT wrote, and the questions that the door asks of it.
 
-`site.yaml` lies in the site's own folder and may be owned by root; conf/site.yaml is its commented template. It is read
-here as plain YAML. A run can never change it: `stricter` only takes away.
+`site.yaml` lies in the site's own folder and may be owned by root; conf/site.yaml is its commented template. Nothing
+that a run sends becomes part of a policy: what it asks for beyond this one is refused, and where it asks for less it
+gets less.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
 
 from kommunbench.core.digests import digest
-from kommunbench.core.endpoints import checked_server, narrower, own_network
+from kommunbench.core.endpoints import checked_server, own_network
 from kommunbench.core.spec import RATED, Cell, Code, ModelRef, Request, RunSpec, Slot, TaskRef
 from kommunbench.core.task import Task
 
@@ -27,17 +28,12 @@ _WINDOW = r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d"
 Hours = Annotated[str, StringConstraints(pattern=rf"^(always|{_WINDOW}( and {_WINDOW})*)$")]
 Whole = Annotated[int, Field(strict=True)]
 """An integer, and not `yes`, `10.0` or `"10"`."""
-Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-"""A finite number, and not `yes` or `"10"`."""
-
 Server = Annotated[str, Field(strict=True), AfterValidator(checked_server)]
 """`host:port` on the site's own network."""
 OwnNetwork = Annotated[str, Field(strict=True), AfterValidator(lambda text: str(own_network(text)))]
 """A network of this machine or a private one."""
-
-Limit = TypeVar("Limit", int, float)
 Amount = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-"""A number, and not `yes` or `"10"`."""
+"""A finite number, and not `yes` or `"10"`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +92,11 @@ class ReleasePolicy(BaseModel):
     )
 
     noise: Literal["optional", "required"] = Field("optional", description="may exact sums leave, or noised ones alone")
-    epsilon_a_run: Real = Field(
+    epsilon_a_run: Amount = Field(
         8.0, ge=0, description="most epsilon that one run's noised releases may cost an example"
     )
-    epsilon_a_year: Real = Field(8.0, ge=0, description="most epsilon in 365 days, all runs added; 0: none at all")
-    delta_a_year: Real = Field(1e-4, ge=0, le=0.01, description="most delta in 365 days, all runs added")
+    epsilon_a_year: Amount = Field(8.0, ge=0, description="most epsilon in 365 days, all runs added; 0: none at all")
+    delta_a_year: Amount = Field(1e-4, ge=0, le=0.01, description="most delta in 365 days, all runs added")
 
     _installed: Installed | None = PrivateAttr(None)
 
@@ -127,42 +123,6 @@ class ReleasePolicy(BaseModel):
         """
         return ReleasePolicy.model_validate(self.model_dump())._knowing(self._installed)
 
-    def stricter(self, other: ReleasePolicy) -> ReleasePolicy:
-        """Allows what both allow, and nothing else."""
-        both = ReleasePolicy(
-            min_examples=max(self.min_examples, other.min_examples),
-            min_cell=max(self.min_cell, other.min_cell),
-            min_difference=max(self.min_difference, other.min_difference),
-            min_sites=max(self.min_sites, other.min_sites),
-            tasks=_both_approve(self.tasks, other.tasks),
-            models=_both_approve(self.models, other.models),
-            metrics=_both_name(self.metrics, other.metrics),
-            endpoints=_both_reach(self.endpoints, other.endpoints),
-            rounding=max(self.rounding, other.rounding),
-            training=min(self.training, other.training, key=("deny", "private", "allow").index),
-            full_tuning=_both_allow(self.full_tuning, other.full_tuning),
-            max_adapter_mib=min(self.max_adapter_mib, other.max_adapter_mib),
-            adapters=min(self.adapters, other.adapters, key=("deny", "approve", "allow").index),
-            max_update_norm=_lower_limit(self.max_update_norm, other.max_update_norm),
-            memorisation=min(self.memorisation, other.memorisation, key=("stop", "measure", "skip").index),
-            max_exposure_bits=min(self.max_exposure_bits, other.max_exposure_bits),
-            max_membership_auc=min(self.max_membership_auc, other.max_membership_auc),
-            results=min(self.results, other.results, key=("deny", "approve", "allow").index),
-            answers=min(self.answers, other.answers, key=("forget", "keep").index),
-            ratings=_both_allow(self.ratings, other.ratings),
-            max_examples=_lower_limit(self.max_examples, other.max_examples),
-            max_new_tokens=min(self.max_new_tokens, other.max_new_tokens),
-            hours=_both_open(self.hours, other.hours),
-            runs_a_year=_lower_limit(self.runs_a_year, other.runs_a_year),
-            max_minutes=_lower_limit(self.max_minutes, other.max_minutes),
-            retention_days=_lower_limit(self.retention_days, other.retention_days),
-            noise=max(self.noise, other.noise, key=("optional", "required").index),
-            epsilon_a_run=min(self.epsilon_a_run, other.epsilon_a_run),
-            epsilon_a_year=min(self.epsilon_a_year, other.epsilon_a_year),
-            delta_a_year=min(self.delta_a_year, other.delta_a_year),
-        )
-        return both._knowing(self._installed)
-
     def open_at(self, moment: datetime) -> bool:
         """Whether replies may leave at `moment`, a local time. A window that ends before it begins crosses midnight."""
         clock = f"{moment:%H:%M}"
@@ -171,7 +131,8 @@ class ReleasePolicy(BaseModel):
 
     def examples(self, task: TaskRef) -> int:
         """How many examples of `task` to evaluate at most; 0: all."""
-        return _lower_limit(self.max_examples, task.max_examples)
+        limits = [limit for limit in (self.max_examples, task.max_examples) if limit]
+        return min(limits, default=0)
 
     def sites(self, spec: RunSpec) -> int:
         """Fewest sites that must stand behind a number of a masked sum: what the run asks for, or more. At least 2."""
@@ -272,42 +233,3 @@ class ReleasePolicy(BaseModel):
 def _approves(approved: Approved, name: str, wanted: str) -> bool:
     entry = approved if isinstance(approved, str) else approved.get(name)
     return entry in (INSTALLED, wanted)
-
-
-def _both_approve(left: Approved, right: Approved) -> Approved:
-    if isinstance(left, str):
-        return right
-    if isinstance(right, str):
-        return left
-    shared: dict[str, str] = {}
-    for name in left.keys() & right.keys():
-        entries = {left[name], right[name]} - {INSTALLED}
-        if len(entries) < 2:
-            shared[name] = entries.pop() if entries else INSTALLED
-    return shared
-
-
-def _both_name(left: Any, right: Any) -> Any:
-    if left == "all":
-        return right
-    return left if right == "all" else tuple(name for name in left if name in right)
-
-
-def _both_reach(left: Mapping[str, str], right: Mapping[str, str]) -> dict[str, str]:
-    """Servers that both allow, each with the narrower of its two networks."""
-    both = {server: narrower(left[server], right[server]) for server in left.keys() & right.keys()}
-    return {server: network for server, network in both.items() if network}
-
-
-def _both_allow(left: Verdict, right: Verdict) -> Verdict:
-    return "allow" if left == right == "allow" else "deny"
-
-
-def _both_open(left: str, right: str) -> str:
-    windows = [hours for hours in (left, right) if hours != "always"]
-    return " and ".join(dict.fromkeys(windows)) or "always"
-
-
-def _lower_limit(left: Limit, right: Limit) -> Limit:
-    """The lower of two limits, where 0 is no limit."""
-    return min(left, right) if left and right else left or right
