@@ -2,26 +2,33 @@
 
 A whole run with report and dashboard, as a process of its own: every byte that a site sends, everything below results/
 (the dashboard's database and artifacts among it), what is printed, and every cache and temporary folder is searched, in
-several encodings.
+whatever form (canaries.py). tests/deployment/test_canaries_deployed.py does the same with 10,000 over real processes.
 """
 
 from __future__ import annotations
 
 import base64
+import bz2
 import csv
+import gzip
 import json
+import lzma
 import os
 import sqlite3
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
-from hashlib import sha256
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow
+import pyarrow.parquet
 import pytest
 
+from canaries import Canaries, contents
 from kommunbench.core.spec import Code
 from kommunbench.core.task import load_task
 from kommunbench.models.folder import BUILTIN
@@ -34,26 +41,8 @@ ROWS = 24
 needs_nano = pytest.mark.skipif(not (BUILTIN / "nano").is_dir(), reason="the model nano is not in the package yet")
 
 
-def canary(*place: object) -> str:
-    """A word that is nowhere else, the same for the same place."""
-    return "zq" + sha256(repr(place).encode()).hexdigest()[:14]
-
-
-def forms(word: str) -> Iterator[bytes]:
-    """The word's bytes in several encodings, in lower case where that makes no difference to the encoding."""
-    for encoding in ("utf-8", "utf-16-le", "utf-32-le"):
-        yield word.encode(encoding)
-    for offset in range(3):  # base64 of a longer text: drop the characters that share bits with its neighbours
-        coded = base64.b64encode(b"-" * offset + word.encode())
-        yield coded[(0, 2, 3)[offset] : -4]
-
-
-CANARIES = [
-    canary(site, task, field)
-    for site in SITES
-    for task in TASKS
-    for field in ("text", "question", "reference", "id", "group", "fact", "column", "name", "broken", "split", "twice")
-]
+CANARIES = Canaries()
+canary = CANARIES.word
 
 
 def rows_of(site: str, task: str) -> list[dict[str, Any]]:
@@ -120,31 +109,6 @@ def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
             )
 
 
-def found_in(content: bytes) -> list[str]:
-    """Canaries that are in `content` in any form."""
-    plain = content.lower()
-    return [word for word in CANARIES if any(form in (content, plain)[form.islower()] for form in forms(word))]
-
-
-def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Every file below `folder`, its own name, the members of archives, and the tables of databases."""
-    for path in sorted(folder.rglob("*")):
-        yield f"name of {path}", os.fsencode(path.name)
-        if not path.is_file() or path.is_symlink():
-            continue
-        yield str(path), path.read_bytes()
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                yield from ((f"{path}!{name}", archive.read(name)) for name in archive.namelist())
-        if path.suffix == ".db":
-            yield f"{path} as SQL", "\n".join(sqlite3.connect(path).iterdump()).encode()
-
-
-def escaped(*folders: Path) -> dict[str, list[str]]:
-    """Where a canary is that should be nowhere."""
-    return {place: found for folder in folders for place, content in contents(folder) if (found := found_in(content))}
-
-
 def whole_run(tmp_path: Path, *words: str) -> RunFolder:
     """Run as a process with every folder of its own that a library may write to; the canaries are in none of them."""
     plant(tmp_path / "data")
@@ -165,40 +129,76 @@ def whole_run(tmp_path: Path, *words: str) -> RunFolder:
     (tmp_path / "crossed" / "stdout").write_bytes(done.stdout)
     (tmp_path / "crossed" / "stderr").write_bytes(done.stderr)
     assert done.returncode == 0, done.stderr.decode()
-    assert escaped(tmp_path / "crossed", work, tmp_path / "caches") == {}
+    assert CANARIES.escaped(tmp_path / "crossed", work, tmp_path / "caches") == {}
     assert b"Dashboard  kommunbench dashboard" in done.stdout
     assert (work / "results" / "mlflow.db").stat().st_size > 10_000
     return RunFolder(work / "results" / "kanarie")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "latin-1"])
-def test_the_search_finds_a_canary_in_any_encoding(encoding: str) -> None:
-    for word in CANARIES[:5]:
-        text = f"Nämnden i {word.upper() if encoding == 'utf-8' else word} beslutade"
-        assert found_in(b"\x00\xff" + text.encode(encoding) + b"\x00") == [word]
+WORD = canary("on purpose")
+LONG = f"Nämnden i {WORD} beslutade i går. " * 3
 
 
-@pytest.mark.parametrize("offset", range(6))
-def test_the_search_finds_a_canary_in_base64_archives_and_databases(offset: int, tmp_path: Path) -> None:
-    word = CANARIES[0]
-    assert found_in(base64.b64encode(b"x" * offset + word.encode() + b" och mer")) == [word]
-    if offset:
-        return
+def as_parquet(text: str) -> bytes:
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(pyarrow.table({"a": [text] * 9}), sink, compression="snappy")
+    return bytes(sink.getvalue())
+
+
+FORMS: dict[str, Callable[[str], bytes]] = {
+    **{name: (lambda text, name=name: text.encode(name)) for name in ("utf-8", "utf-16", "utf-16-be", "utf-32-le")},
+    "latin-1": lambda text: text.encode("latin-1"),
+    "upper case": lambda text: text.upper().encode(),
+    "a piece": lambda _: b"..." + WORD[:10].encode(),
+    "JSON": lambda text: json.dumps({"fel": [text]}).encode(),
+    "\\u escapes": lambda text: "".join(f"\\u{ord(letter):04x}" for letter in text).encode(),
+    "integers": lambda text: np.array(list(map(ord, text)), "<i8").tobytes(),
+    **{f"base64 at {at}": (lambda text, at=at: base64.b64encode(b"x" * at + text.encode())) for at in range(3)},
+    "base64 in lines": lambda text: base64.encodebytes(text.encode() * 3),
+    "base64 for URLs": lambda text: base64.urlsafe_b64encode(b"\xff\xfe" + text.encode()),
+    "base64 of UTF-16": lambda text: base64.b64encode(text.encode("utf-16-le")),
+    "hexadecimal": lambda text: b"0x7" + text.encode().hex().encode(),
+    "zlib": lambda text: b"..." + zlib.compress(text.encode(), 9) + b"...",
+    "gzip": lambda text: gzip.compress(text.encode()),
+    "bz2": lambda text: bz2.compress(text.encode()),
+    "xz": lambda text: lzma.compress(text.encode()),
+    "zstd": lambda text: pyarrow.compress(text.encode(), "zstd", asbytes=True),
+    "Parquet": as_parquet,
+    "base64 of zlib of JSON": lambda text: base64.b64encode(zlib.compress(json.dumps([text]).encode())),
+}
+"""How a library, a log or a wire could write it."""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_search_finds_a_canary_in_any_form(form: str) -> None:
+    assert CANARIES.found_in(b"\x00\xff" + FORMS[form](LONG) + b"\x00") == {("on purpose",)}
+
+
+def test_the_search_finds_nothing_where_nothing_is() -> None:
+    others = Canaries()
+    for form in FORMS.values():
+        assert others.found_in(form(LONG)) == set()
+
+
+def test_the_search_finds_a_canary_in_archives_databases_and_names(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("inside", f"{word} " * 50)
-    with sqlite3.connect(tmp_path / "b.db") as database:
+        archive.writestr("inside", LONG)
+    with sqlite3.connect(tmp_path / "b") as database:
         database.execute("create table t (text)")
-        database.execute("insert into t values (?)", (word,))
-    (tmp_path / f"{word}.txt").touch()
-    assert len(escaped(tmp_path)) == 4  # the archive's member, the database's bytes and its SQL, a file's name
+        database.execute("insert into t values (?)", ("x" * 4060 + LONG * 99,))
+    (tmp_path / f"{WORD}.txt").touch()
+    found = CANARIES.escaped(tmp_path)
+    assert {Path(place).name for place in found} == {"a.zip", "b", "b as SQL", f"{WORD}.txt"}
+    assert CANARIES.escaped(tmp_path, but=[tmp_path]) == {}
 
 
 def test_every_canary_is_planted(tmp_path: Path) -> None:
     plant(tmp_path)
-    planted = {word for _, content in contents(tmp_path) for word in found_in(content)}
-    missing = set(CANARIES) - planted
-    assert missing <= {canary(site, task, "question") for site in SITES for task in ("summarization", "lattlast")} | {
-        canary("åvik", "lattlast", field) for field in ("broken", "split", "twice")
+    planted = {place for _, content in contents(tmp_path) for place in CANARIES.found_in(content)}
+    fields = ("text", "question", "reference", "id", "group", "fact", "column", "name", "broken", "split", "twice")
+    missing = {(site, task, field) for site in SITES for task in TASKS for field in fields} - planted
+    assert missing == {(site, task, "question") for site in SITES for task in ("summarization", "lattlast")} | {
+        ("åvik", "lattlast", field) for field in ("broken", "split", "twice")
     }
 
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,18 @@ def free_ports(count: int) -> list[int]:
 class RealFederation:
     """A coordinator that runs, and sites that were approved; each starts and ends when a test says so."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, sites: Mapping[str, int] = SITES, called_at: int = 0) -> None:
+        """`sites`: test examples a task; `called_at`: the port that sites call, where it is not the front's own."""
         self.place, self.nodes = place, set[str]()
         self.environment = {**os.environ, **service.QUIET}
-        front, superlink, mlflow = free_ports(3)
-        self.say("init", "--federation", "norr", "--name", "Region Norr", "--address", f"localhost:{front}",
+        self.front, superlink, mlflow = free_ports(3)
+        self.say("init", "--federation", "norr", "--name", "Region Norr",
+                 "--address", f"localhost:{called_at or self.front}", "--port", str(self.front),
                  "--listen", "127.0.0.1", "--superlink-port", str(superlink), "--mlflow-port", str(mlflow),
                  "--no-mlflow")  # fmt: skip
         self.folder = CoordinatorFolder(place / "coordinator")
         self.say("start")
-        for name, count in SITES.items():
+        for name, count in sites.items():
             self.join(name, count)
 
     def kommunbench(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -93,12 +96,16 @@ class RealFederation:
         policy = ("min_cell=1", "training=allow", "adapters=allow", "memorisation=skip")
         self.site(name, "init", str(home), "--yes", *(word for line in policy for word in ("--set", line)))
         for task in TASKS:
-            salt = sum(name.encode())
-            found = [*rows(task, count, salt), *rows(task, 2 * count, salt + 1000, "train")]
-            lines = [json.dumps(row, ensure_ascii=False) for row in found]
-            (home / "data" / f"{task}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+            lines = "\n".join(self.lines(name, task, count))
+            (home / "data" / f"{task}.jsonl").write_text(lines + "\n", encoding="utf-8")
         self.site(name, "join", str(invitation))
         return home / "request.yaml"
+
+    def lines(self, site: str, task: str, count: int) -> list[str]:
+        """A site's file for a task."""
+        salt = sum(site.encode())
+        found = [*rows(task, count, salt), *rows(task, 2 * count, salt + 1000, "train")]
+        return [json.dumps(row, ensure_ascii=False) for row in found]
 
     def start_node(self, name: str) -> None:
         """Start a site's node."""

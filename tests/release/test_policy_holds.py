@@ -18,6 +18,7 @@ from hypothesis import Phase, assume, find, given, settings
 from hypothesis import strategies as st
 
 from kommunbench.core.dp import DpSettings
+from kommunbench.core.model import TrainSettings
 from kommunbench.core.spec import RATED, Answer, Cell, Code, Memory, ModelRef, Request, Slot
 from kommunbench.release import Release, ReleasePolicy, review
 from kommunbench.release.past import Past
@@ -43,6 +44,7 @@ LINES: dict[str, st.SearchStrategy[Any]] = {
     "models": approved(tuple(d.MODELS)),
     "metrics": st.one_of(st.just("all"), st.lists(st.sampled_from(METRICS), unique=True).map(tuple)),
     "training": st.sampled_from(["deny", "private", "allow", "allow"]),
+    "full_tuning": st.sampled_from(["deny", "allow"]),
     "adapters": st.sampled_from(["deny", "approve", "allow", "allow"]),
     "max_update_norm": st.sampled_from([0.0, 0.5, 1.7, 1.8, 9.0]),
     "memorisation": st.sampled_from(["stop", "measure", "skip"]),
@@ -60,8 +62,8 @@ LINES: dict[str, st.SearchStrategy[Any]] = {
     "delta_a_year": st.sampled_from([0.0, 1e-6, 1e-4]),
 }
 """Every line of a policy that decides what leaves, but for `rounding`, which decides how."""
-HOW = {"rounding", "answers", "max_minutes", "retention_days"}
-"""The others: how numbers leave, what is kept at the site, and when work is begun (`admit`)."""
+HOW = {"rounding", "answers", "max_minutes", "retention_days", "endpoints", "max_adapter_mib"}
+"""The others: how numbers leave, what is kept at the site, which work is begun, and where models answer."""
 
 
 @st.composite
@@ -90,7 +92,10 @@ def requests(draw: st.DrawFn) -> Request:
         for name, value in d.MODELS.items()
     )
     noise = DpSettings(tallies="gaussian", tally_epsilon=1.0, tally_shares=20, delta=1e-6)
-    spec = d.make_spec(tasks=tasks, models=models, dp=draw(st.sampled_from([DpSettings(), DpSettings(), noise])))
+    train = TrainSettings(learning_rate=0.1, method=draw(st.sampled_from(["lora", "lora", "full"])))
+    spec = d.make_spec(
+        tasks=tasks, models=models, train=train, dp=draw(st.sampled_from([DpSettings(), DpSettings(), noise]))
+    )
     cells = draw(st.lists(st.sampled_from(d.CELLS), min_size=1, max_size=3, unique=True))
     return Request(spec=spec, cells=tuple(cells), train=draw(st.booleans()), round=1)
 
@@ -221,6 +226,8 @@ def weights_break(policy: ReleasePolicy, request: Request, answer: Answer, past:
     yield from names_break(policy, request, {task.name for task in request.spec.tasks}, {request.spec.trained_model})
     if policy.training != "allow":  # no request here trains privately
         yield "training"
+    if policy.full_tuning == "deny" and request.spec.train.method == "full":
+        yield "full_tuning"
     if policy.adapters == "deny":
         yield "adapters"
     if answer.cost.train_examples < policy.min_examples:
@@ -279,6 +286,7 @@ def stricter(line: str, value: Any, other: Any) -> Any:
         "adapters": ["deny", "approve", "allow"],
         "results": ["deny", "approve", "allow"],
         "ratings": ["deny", "allow"],
+        "full_tuning": ["deny", "allow"],
         "memorisation": ["stop", "measure", "skip"],
         "noise": ["required", "optional"],
     }[line]

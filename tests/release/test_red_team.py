@@ -10,12 +10,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import doorway as d
 import numpy as np
 import pytest
 
+from kommunbench.core.model import TrainSettings
 from kommunbench.core.spec import Answer, Code, Cost, Memory, ModelRef, PromptRef
 from kommunbench.release import Ledger, ReleasePolicy, let_out
 
@@ -37,6 +39,8 @@ class Way:
     aim: Any = "all"
     before: tuple[tuple[Any, Any], ...] = ()
     ledger: str = "ledger.jsonl"
+    meanwhile: Callable[[Path], object] = lambda _: None
+    """What happens to the ledger between `before` and the attempt."""
 
 
 WAYS: list[Any] = []
@@ -57,6 +61,7 @@ def test_nothing_gets_out(make, code, tmp_path, caplog):
     ledger = Ledger(tmp_path / attempt.ledger)
     for request, answer in attempt.before:
         assert let_out(attempt.policy, request, answer, None, ledger).values.any()
+    attempt.meanwhile(ledger.path)
     release = let_out(attempt.policy, attempt.request, attempt.answer, attempt.received, ledger)
 
     if attempt.aim == "adapter":
@@ -420,6 +425,15 @@ def with_memory(memory: Any) -> Way:
     return Way(answer, request, d.make_policy(**OPEN), d.weights(), aim="adapter")
 
 
+@way(Code.TOO_FEW_EXAMPLES)
+def weights_after_one_step_over_one_example():
+    """A run sets how many steps, of how many examples each; how many there are says nothing of how many were seen."""
+    request = d.train_request(spec=d.make_spec(train=TrainSettings(learning_rate=1.0, batch_size=1, max_steps=1)))
+    answer = d.trained(request)
+    answer.cost = replace(answer.cost, train_steps=1)
+    return Way(answer, request, d.make_policy(**OPEN), d.weights(), aim="adapter")
+
+
 @way(Code.MEMORISED)
 def weights_that_learnt_the_canaries():
     return with_memory(Memory(exposure_bits=6.0, auc=0.5, tpr=0.0, members=90, non_members=90))
@@ -627,6 +641,38 @@ def two_runs_with_two_models_over_nearly_the_same_set():
     return two_runs(d.N - 9, run="pilot-1", seed=2)
 
 
+@way(Code.BAD_REQUEST)
+def two_runs_over_one_set_under_two_names():
+    """What is evaluated is the test split, whatever a cell calls it: so a second name would be a second memory."""
+    first = d.make_request()
+    cells = tuple(cell._replace(split="validation") for cell in d.CELLS)
+    second = d.make_request(spec=d.make_spec(run="pilot-2"), cells=cells)
+    return Way(d.make_answer(second, d.N - 1), second, before=((first, d.make_answer(first)),))
+
+
+@way(Code.SMALL_CELL)
+def the_same_question_again_when_an_example_has_come():
+    request = d.make_request()
+    return Way(d.make_answer(request, d.N + 1), request, before=((request, d.make_answer(request)),))
+
+
+@way(Code.SMALL_CELL)
+def the_same_question_again_when_an_example_has_gone():
+    request = d.make_request()
+    return Way(d.make_answer(request, d.N - 1), request, before=((request, d.make_answer(request)),))
+
+
+@way(Code.SMALL_CELL)
+def the_cost_of_the_example_between_two_sets():
+    """One task's set has one example more than in an earlier run; the other task's numbers leave, and the cost is of
+    both."""
+    first, second = d.make_request(), d.make_request(spec=d.make_spec(run="pilot-2"))
+    answer = d.make_answer(second, cost=Cost(examples=162, prompt_tokens=50_499, new_tokens=9_000))
+    grown = {slot.key: d.row(slot, d.N + 1) for slot in second.slots() if slot.key[0].task == "summarization"}
+    answer.values = {**answer.values, **grown}
+    return Way(answer, second, before=((first, d.make_answer(first)),), aim="hidden")
+
+
 @way(Code.NOT_AVAILABLE)
 def closing_sums_of_a_tally_that_was_held_back():
     work, close = d.make_request(), d.close_request()
@@ -659,6 +705,51 @@ def a_ledger_that_cannot_be_written():
 @way(Code.INTERNAL)
 def a_ledger_in_a_place_that_cannot_be():
     return Way(d.make_answer(d.make_request()), ledger="/dev/null/ledger.jsonl")
+
+
+def forgotten(meanwhile: Callable[[Path], object]) -> Way:
+    """Three runs and then something that makes the door forget what it let out."""
+    runs = [d.make_request(spec=d.make_spec(run=f"pilot-{number}")) for number in range(4)]
+    before = tuple((request, d.make_answer(request)) for request in runs[:3])
+    return Way(d.make_answer(runs[3]), runs[3], before=before, meanwhile=meanwhile)
+
+
+def _lines(change: Callable[[list[str]], list[str]]) -> Callable[[Path], object]:
+    return lambda path: path.write_text("".join(change(path.read_text().splitlines(keepends=True))))
+
+
+@way(Code.INTERNAL)
+def a_ledger_whose_last_line_is_cut_off():
+    return forgotten(_lines(lambda lines: lines[:2]))
+
+
+@way(Code.INTERNAL)
+def a_ledger_whose_first_line_is_cut_off():
+    return forgotten(_lines(lambda lines: lines[1:]))
+
+
+@way(Code.INTERNAL)
+def a_ledger_with_a_line_changed():
+    return forgotten(_lines(lambda lines: [lines[0], lines[1].replace('"released":18', '"released":17'), lines[2]]))
+
+
+@way(Code.INTERNAL)
+def a_ledger_with_two_lines_exchanged():
+    return forgotten(_lines(lambda lines: [lines[1], lines[0], lines[2]]))
+
+
+@way(Code.INTERNAL)
+def a_ledger_emptied():
+    return forgotten(_lines(lambda _: []))
+
+
+@way(Code.INTERNAL)
+def a_ledger_that_is_a_link_to_another_file():
+    def link(path: Path) -> None:
+        path.rename(path.with_name("elsewhere"))
+        path.symlink_to(path.with_name("elsewhere"))
+
+    return forgotten(link)
 
 
 def test_there_are_many_ways():

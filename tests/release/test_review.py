@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kommunbench.core.model import TrainSettings
 from kommunbench.core.spec import Answer, Cell, Code, Cost, ModelRef, Total
 from kommunbench.release import Ledger, admit, let_out, refuse, review
 from kommunbench.release.past import Past
@@ -209,7 +210,16 @@ def test_training_of_a_model_that_the_run_does_not_name_is_a_bad_request():
 def test_an_adapter_from_an_uncounted_set_stays(examples):
     request, policy = d.train_request(), d.make_policy(training="allow", adapters="allow")
     answer = d.trained(request, examples=examples)
-    assert released(request, answer, policy, received=d.weights()).adapter_code is Code.TOO_FEW_EXAMPLES
+    assert released(request, answer, policy, received=d.weights()).adapter_code is Code.INTERNAL
+
+
+@pytest.mark.parametrize(("steps", "code"), [(4, Code.TOO_FEW_EXAMPLES), (5, Code.OK)])
+def test_an_adapter_is_of_the_examples_that_its_steps_saw(steps, code):
+    request = d.train_request(spec=d.make_spec(train=TrainSettings(learning_rate=0.5, batch_size=2)))
+    answer = d.trained(request)
+    answer.cost = dataclasses.replace(answer.cost, train_steps=steps)
+    policy = d.make_policy(training="allow", adapters="allow")
+    assert released(request, answer, policy, received=d.weights(0.9)).adapter_code is code
 
 
 def test_a_closing_sum_leaves_where_its_tally_did():
@@ -256,13 +266,13 @@ def test_closing_totals_of_a_task_that_the_run_does_not_have_refuse_everything()
     assert set(codes(request, release).values()) == {Code.BAD_REQUEST}
 
 
-def test_a_set_that_differs_by_a_few_from_another_run_stays():
+def test_a_set_that_differs_by_a_few_from_one_that_left_stays():
     request = d.make_request(cells=d.CELLS[:1])
     others = {f"guideline_qa/test/{metric}": frozenset({41}) for metric in d.QA.metrics}
     answer = d.make_answer(request)
     for past, code in [
         (Past(elsewhere=others), Code.SMALL_CELL),
-        (Past(here=others), Code.OK),
+        (Past(here=others), Code.SMALL_CELL),
         (Past(elsewhere={name: frozenset({d.N, 50, 30}) for name in others}), Code.OK),
     ]:
         assert set(codes(request, released(request, answer, past=past)).values()) == {code}

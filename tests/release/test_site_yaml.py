@@ -117,6 +117,22 @@ def test_a_number_must_be_a_whole_one_in_bounds(write, value):
         ("<<: {adapters: allow}\n", "name is a word"),
         ("1: 2\n", "1"),
         ("#" * (64 * 1024 + 1), "longer than"),
+        ("min_examples: 010\n", "plain digits"),  # YAML's 8
+        ("min_examples: 1:30\n", "plain digits"),  # its 90
+        ("min_examples: 0x10\n", "plain digits"),
+        ("min_examples: 1_0\n", "plain digits"),
+        (f"min_examples: {'9' * 5000}\n", "plain digits"),
+        ("min_examples: ١٠\n", "min_examples"),  # digits of another script are a word
+        ("mіn_examples: 10\n", "n_examples"),  # a Cyrillic letter in it
+        ("min_examples: 10\n'min_examples': 1\n", "given twice"),
+        ("yes: 1\n", "Keys should be strings"),
+        ("adapters: yes\n", "adapters"),
+        ("adapters: ALLOW\n", "adapters"),
+        ("results: !!str allow\nresults: deny\n", "given twice"),
+        ("metrics: all, rouge\n", "metrics"),
+        ("hours: 08:00\n", "hours"),
+        ("tasks: {summarization: installed, summarization: installed}\n", "given twice"),
+        ("min_examples: " + "[" * 30_000 + "\n", "YAML"),
     ],
 )
 def test_a_file_that_is_no_policy_is_broken(write, text, says):
@@ -131,6 +147,20 @@ def test_a_file_that_anyone_may_write_is_broken(write):
     path = write("{}")
     path.chmod(0o666)
     assert "anyone" in str(broken(path))
+
+
+@pytest.mark.parametrize("through_a_link", [False, True])
+def test_a_file_in_a_folder_that_anyone_may_write_is_broken(write, tmp_path, through_a_link):
+    path = write("{}")
+    if through_a_link:
+        (tmp_path / "own").mkdir()
+        link = tmp_path / "own" / "site.yaml"
+        link.symlink_to(path)
+        path = link
+    tmp_path.chmod(0o777)
+    assert "another policy in its place" in str(broken(path))
+    tmp_path.chmod(0o1777)  # as /tmp is: only the owner of a file may replace it
+    assert read_policy(path) == ReleasePolicy()
 
 
 def test_a_folder_is_no_policy(tmp_path):

@@ -23,8 +23,8 @@ def let_out(
 
     Where the policy wants a person's yes, the bytes are kept (`Approvals`) and PENDING is answered at once: for the
     whole reply with `results: approve`, for the weights alone with `adapters: approve`. The same request again, once
-    they are approved, lets out those very bytes. Where the ledger or what waits cannot be read or written nothing
-    leaves: the reply is `refuse(Code.INTERNAL)`.
+    they are approved, lets out those very bytes. Where the ledger or what waits cannot be read or written, or the
+    ledger is not whole, nothing leaves: the reply is `refuse(Code.INTERNAL)`.
     """
     if type(policy) is not ReleasePolicy:
         return refuse(Code.POLICY_MISSING, request, ledger)
@@ -48,9 +48,9 @@ def reviewed(
 
     Raises:
         OSError: the ledger or what waits cannot be read or written.
-        PolicyError: the bytes that were approved are not there.
+        PolicyError: the ledger is not whole, or the bytes that were approved are not there.
     """
-    past = Past.of(ledger.entries(), request.spec.digest)
+    past = Past.of(ledger.remembered(), request.spec.digest)
     approvals = Approvals(ledger)
     decided = approvals.decided(request.work, policy)
     if decided is not None and decided.decision == "approved":
@@ -103,9 +103,9 @@ def admit(policy: ReleasePolicy, request: Request, ledger: Ledger) -> Code:
 
     That is so outside its hours, where its runs of a year or the run's minutes are spent, and where a reply would show
     this site's own sums and only sums over several sites may be seen. `let_out` asks again for all but the minutes; a
-    closing message asks for no work. Raises OSError where the ledger cannot be read.
+    closing message asks for no work. Raises OSError where the ledger cannot be read, PolicyError where it is not whole.
     """
-    past = Past.of(ledger.entries(), request.spec.digest)
+    past = Past.of(ledger.remembered(), request.spec.digest)
     verdicts = [policy.sum_code(request), past.run_code(policy)]
     verdicts += [past.work_code(policy)] if request.action == "work" else []
     return next((code for code in verdicts if code is not Code.OK), Code.OK)
@@ -115,4 +115,4 @@ def left_ms(policy: ReleasePolicy, request: Request, ledger: Ledger) -> int | No
     """How much of the policy's minutes the run has left, in milliseconds; None where there is no limit."""
     if not policy.max_minutes:
         return None
-    return policy.max_minutes * MINUTE_MS - Past.of(ledger.entries(), request.spec.digest).ms
+    return policy.max_minutes * MINUTE_MS - Past.of(ledger.remembered(), request.spec.digest).ms

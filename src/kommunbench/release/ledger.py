@@ -2,8 +2,9 @@
 
 JSON lines, 0600, append-only. Each line holds the hash of the line before it and its own, so that a changed, missing or
 moved line shows. A second small file, `<ledger>.head`, holds the number and hash of the last line, so that lines cut
-off the end show as well. Neither holds text of any example: names are those of tasks, models and metrics that this
-site has approved.
+off the end show as well. Where a line is changed, missing or moved, nothing more leaves: what the door does not know
+of, it cannot take into account. Neither file holds text of any example: names are those of tasks, models and metrics
+that this site has approved.
 
 A crash while writing leaves a torn last line. Its release never left, since bytes leave after the line is on disk. The
 next line is chained to the last whole one, the torn one stays where it is, and `verify` reports it; nothing is blocked.
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kommunbench.core.digests import canonical, digest, digest_bytes
+from kommunbench.core.errors import Fault, PolicyError
 from kommunbench.core.spec import Answer, Cell, Code, Request
 from kommunbench.release.identity import Identity
 from kommunbench.release.installation import code_digest, environment_digest
@@ -118,6 +120,26 @@ class Ledger:
         """Every line that is whole, in the file's order; none where there is no ledger yet."""
         lines = self.path.read_bytes().split(b"\n") if self.path.is_file() else []
         return [entry for entry in map(_parse, lines) if entry is not None]
+
+    def remembered(self) -> list[dict[str, Any]]:
+        """Every line, where all that were written are there and in order: what the door goes by.
+
+        Raises:
+            PolicyError: a line is changed, missing or moved. What has left would be forgotten with it, and so would
+                its epsilon, so nothing more leaves.
+        """
+        entries, previous = self.entries(), FIRST
+        for number, entry in enumerate(entries, start=1):
+            if (entry["number"], entry["previous"]) != (number, previous):
+                raise self._broken()
+            previous = entry["hash"]
+        if self.read_head()[0] > len(entries):
+            raise self._broken()
+        return entries
+
+    def _broken(self) -> PolicyError:
+        do = "`kommunbench site ledger --verify` says where; bring it back from its copy, until then nothing leaves"
+        return PolicyError(Fault("a line of the ledger is changed, missing or moved", str(self.path), do))
 
     def read_head(self) -> tuple[int, str]:
         """Number and hash of the last line that was written; (0, FIRST) where no head is kept or it is unreadable."""

@@ -88,15 +88,14 @@ class Past:
     def code(self, policy: ReleasePolicy, slot: Slot, n: int) -> Code:
         """SMALL_CELL where a sum over `n` examples and one that left before would give a few away by subtraction.
 
-        A tally is held against other runs (`min_difference`), and one of ratings, which are asked for more than once,
-        against this run too; a closing sum against the tallies of this one (`min_cell`);
-        NOT_AVAILABLE for a closing sum whose tally has not left in this run.
+        A tally is held against every one that left (`min_difference`): in this run too, since the site's data may have
+        changed and ratings come in between two messages. A closing sum is held against the tallies of this run
+        (`min_cell`); NOT_AVAILABLE where its tally has not left in this run.
         """
         sets = sets_of(slot)
         if slot.metric is None and any(name not in self.here for name in sets):
             return Code.NOT_AVAILABLE
-        rated = slot.metric is not None and slot.metric.name in RATED
-        before = [self.here] if slot.metric is None else [self.here, self.elsewhere] if rated else [self.elsewhere]
+        before = [self.here] if slot.metric is None else [self.here, self.elsewhere]
         few = policy.min_cell if slot.metric is None else policy.min_difference
         distances = [abs(n - other) for sizes in before for name in sets for other in sizes.get(name, ())]
         return Code.SMALL_CELL if any(0 < distance < few for distance in distances) else Code.OK

@@ -16,10 +16,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 
 from kommunbench.core.digests import digest
 from kommunbench.core.endpoints import checked_server, own_network
+from kommunbench.core.example import Split
 from kommunbench.core.spec import RATED, Cell, Code, ModelRef, Request, RunSpec, Slot, TaskRef
 from kommunbench.core.task import Task
 
 INSTALLED: Literal["installed"] = "installed"
+EVALUATED: Split = "test"
+"""The one split that is evaluated. Under another name the same examples would count as another set (past.py)."""
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Approved = Literal["installed"] | dict[str, Literal["installed"] | Digest]
 Verdict = Literal["allow", "deny"]
@@ -172,7 +175,7 @@ class ReleasePolicy(BaseModel):
             return Code.METRIC_NOT_ALLOWED
         tasks = [task for task in spec.tasks if task.name == cell.task]
         models = [model for model in spec.models if model.name == cell.model]
-        if len(tasks) != 1 or len(models) != 1:
+        if len(tasks) != 1 or len(models) != 1 or cell.split != EVALUATED:
             return Code.BAD_REQUEST
         task = self.task_code(tasks[0])
         return task if task is not Code.OK else self.model_code(models[0])

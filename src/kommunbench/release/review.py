@@ -114,7 +114,7 @@ def _review(
     adapter_code = _first_no(_adapter_verdicts(policy, request, answer, past, received_adapter))
     adapter = adapter if adapter_code is Code.OK else None
     left = Code.OK in codes or adapter is not None
-    hidden = Code.TOO_FEW_EXAMPLES in (*codes, adapter_code)
+    hidden = Code.TOO_FEW_EXAMPLES in (*codes, adapter_code) or _differs(policy, slots, codes, found, past)
     cost = _rounded(answer.cost, hidden, policy.rounding) if left else Cost()
     steps = answer.private_steps if adapter is not None else None
     cost = replace(cost, epsilon_hundredths=ceil(steps.epsilon * 100) if steps else 0)
@@ -177,6 +177,16 @@ def _slot_verdicts(
     yield past.code(policy, slot, n)
 
 
+def _differs(
+    policy: ReleasePolicy, slots: Sequence[Slot], codes: Sequence[Code], found: Sequence[Row | None], past: Past
+) -> bool:
+    """Whether a set was held back for being nearly one that left: costs would tell the examples between them apart."""
+    held = [
+        (slot, row[0]) for slot, code, row in zip(slots, codes, found, strict=True) if row and code is Code.SMALL_CELL
+    ]
+    return any(past.code(policy, slot, rounded_count(n, policy.rounding)) is not Code.OK for slot, n in held)
+
+
 def _within_budget(policy: ReleasePolicy, request: Request, codes: list[Code], past: Past) -> tuple[list[Code], Past]:
     """The codes, with BUDGET_SPENT for every noised tally where they cost too much; the past, with those that leave."""
     more = noised_tallies(request, codes)
@@ -206,9 +216,10 @@ def _adapter_verdicts(
     if adapter is None:
         yield Code.NOT_AVAILABLE
     count, steps, settings = answer.cost.train_examples, answer.cost.train_steps, request.spec.train
-    yield Code.OK if type(count) is int and count >= policy.min_examples else Code.TOO_FEW_EXAMPLES
-    if type(steps) is not int or settings is None:
+    if type(count) is not int or type(steps) is not int or settings is None:
         yield Code.INTERNAL
+    seen = min(count, steps * settings.batch_size)  # type: ignore[union-attr]  # one step of one example saw one
+    yield Code.OK if seen >= policy.min_examples else Code.TOO_FEW_EXAMPLES
     yield private_code(policy, request, answer, past)
     yield update_code(received, adapter)
     yield update_code(received, adapter, longest_update(policy, settings, steps, received))  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ LARGEST = 64 * 1024
 MERGE = "tag:yaml.org,2002:merge"
 WEIGHTS = "weights"
 """The one line of site.yaml that is no rule: what this site calls better. It decides nothing of what leaves."""
+PLAIN = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+"""A whole number as people write it: YAML also reads 010 as 8, 1:30 as 90, 0x10 as 16 and 1_0 as 10."""
 NOTHING_LEAVES = "until then nothing leaves this site"
 
 
@@ -61,9 +64,9 @@ def _read(path: Path) -> tuple[ReleasePolicy, Weights]:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise NoPolicyError(Code.POLICY_BROKEN, Fault(_problem(error), where, f"mend it; {NOTHING_LEAVES}")) from None
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError, RecursionError):
         raise NoPolicyError(
-            Code.POLICY_BROKEN, Fault("cannot be read as UTF-8", str(path), f"mend it; {NOTHING_LEAVES}")
+            Code.POLICY_BROKEN, Fault("cannot be read as UTF-8 and YAML", str(path), f"mend it; {NOTHING_LEAVES}")
         ) from None
     if faults:
         raise NoPolicyError(Code.POLICY_BROKEN, *faults)
@@ -86,6 +89,10 @@ def _file_faults(path: Path) -> Iterator[Fault]:
     about = path.stat()
     if about.st_mode & stat.S_IWOTH:
         yield Fault("anyone on this machine may write it", str(path), f"chmod o-w; {NOTHING_LEAVES}")
+    for folder in sorted({path.absolute().parent, path.resolve().parent}):
+        if folder.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+            what = "anyone on this machine may put another policy in its place"
+            yield Fault(what, str(folder), f"chmod o-w; {NOTHING_LEAVES}")
     if about.st_size > LARGEST:
         yield Fault(f"longer than {LARGEST} bytes", str(path), "a policy is a page; is it the right file?")
 
@@ -104,7 +111,7 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML without aliases, and without the rule that the last of two equal keys wins."""
+    """Safe YAML without aliases, without the rule that the last of two equal keys wins, and in plain whole numbers."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -122,6 +129,15 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, "a setting is given twice", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _whole(_: _Loader, node: yaml.ScalarNode) -> int:
+    if not PLAIN.fullmatch(node.value):
+        raise yaml.constructor.ConstructorError(None, None, "a number is written in plain digits", node.start_mark)
+    return int(node.value)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole)
 
 
 def _problem(error: yaml.YAMLError) -> str:

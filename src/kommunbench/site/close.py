@@ -5,7 +5,9 @@ z_i = n * gradient(T) . tally_i. For a mean that is the example's score less the
 is the example's influence. The coordinator adds these sums over sites; the variance follows (report/statistics.py).
 Sums are integers in fixed point, as fine as the measure's unit allows (`Measure.closing_scale`).
 
-Matrices and bootstrap replicates would say more and give single examples away; three numbers do not.
+Matrices and bootstrap replicates would say more and give single examples away; three numbers do not. But the pooled
+total is the coordinator's word: at a made-up one, z can be so small that it rounds to zero for all examples but one or
+two, and their sum would count those. So sums of which the rounding could tell are not made (`COARSEST`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,10 @@ from kommunbench.site.evaluations import Kept, KeptEvaluations
 from kommunbench.site.keep import KeptTallies
 
 Totals = Mapping[tuple[Cell, str], Tally]
+COARSEST = 20.0
+"""Least root mean square of z, in units of its fixed point: rounding then changes no z by more than 2.5 % of that."""
+NOTHING = 1e-3
+"""A root mean square below this is that of equal scores."""
 
 
 class Influence(NamedTuple):
@@ -102,7 +108,14 @@ def difference(left: Influence | None, right: Influence | None) -> npt.NDArray[n
 
 
 def closing_sums(z: npt.NDArray[np.float64], measure: Measure) -> Tally | None:
-    """(n, sum z, sum z^2) in the measure's fixed point; None where they do not fit in 64 bits with a sign."""
+    """(n, sum z, sum z^2) in the measure's fixed point; None where they do not fit in 64 bits with a sign.
+
+    None, too, where z is too small for the fixed point, which is judged by the sum of squares alone: so whether there
+    is an answer says no more than the answer would.
+    """
+    spread = float(np.sqrt(np.mean(np.square(z * measure.closing_scale)))) if len(z) else 0.0
+    if NOTHING < spread < COARSEST:
+        return None
     fixed = [round(entry * measure.closing_scale) for entry in z.tolist()]
     sums = (len(fixed), sum(fixed), sum(entry * entry for entry in fixed))
     return None if any(abs(entry) > INT64_MAX for entry in sums) else sums
