@@ -6,8 +6,10 @@ import socket
 import time
 
 import pytest
+import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from typer.testing import CliRunner
 
 from kommunbench.cli.coordinator import app
@@ -46,6 +48,15 @@ def test_a_site_gets_in_by_its_fingerprint(say, request_file):
     path, request = request_file
     assert "harnosand may take part" in say("approve", path, "--fingerprint", request.spoken.upper())
     assert json.loads(status_of(say))["sites"][0]["standing"] == "approved"
+
+
+def test_the_list_of_peers_has_approved_sites_with_the_keys_that_they_sign_with(say, request_file):
+    path, request = request_file
+    assert yaml.safe_load(say("peers")) == {}
+    say("approve", path, "--fingerprint", request.spoken)
+    listed = yaml.safe_load(say("peers"))
+    raw = load_ssh_public_key(request.identity_key.encode()).public_bytes_raw().hex()
+    assert listed == {"harnosand": {"title": "Härnösands kommun", "key": raw}}
 
 
 def test_another_fingerprint_is_refused_and_a_no_on_the_phone_too(say, request_file):

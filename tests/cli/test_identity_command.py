@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from kommunbench.cli.site import app
 from kommunbench.release.identity import Identity
+from kommunbench.site.peers import read_aloud
 
 
 def test_the_line_goes_into_peers_yaml_as_it_is(tmp_path: Path) -> None:
@@ -18,7 +19,11 @@ def test_the_line_goes_into_peers_yaml_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "peers.yaml").write_text(first.stdout, encoding="utf-8")
     again = CliRunner().invoke(app, ["identity", str(tmp_path), "--name", "åvik", "--json"])
     told = json.loads(again.stdout)
-    assert told == {"name": "åvik", "key": Identity.of(tmp_path).public, "peers": {"åvik": told["key"]}}
+    digits = read_aloud("åvik", told["key"])
+    assert told == {
+        "name": "åvik", "key": Identity.of(tmp_path).public, "read_aloud": digits, "peers": {"åvik": told["key"]},
+    }  # fmt: skip
+    assert digits in first.stderr
     assert "as it should" in CliRunner().invoke(app, ["identity", str(tmp_path), "--name", "åvik"]).stderr
 
 

@@ -7,13 +7,14 @@ import json
 import multiprocessing
 import os
 import stat
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import doorway as d
 import pytest
 
-from kommunbench.core.spec import Code
-from kommunbench.release import Ledger, refuse, review, verify
+from kommunbench.core.spec import Code, Memory
+from kommunbench.release import Ledger, let_out, refuse, review, verify
 
 
 @pytest.fixture
@@ -300,3 +301,16 @@ class TestEntry:
         request = d.make_request(cells=(d.cell("unknown"),))
         ledger.enter(refuse(Code.BAD_REQUEST, request), request, d.make_policy())
         assert ledger.entries()[-1]["code"] == "BAD_REQUEST"
+
+
+@pytest.mark.parametrize(
+    ("changed", "kept"),
+    [({}, True), ({"auc": "Anna Andersson"}, False), ({"tpr": float("nan")}, False), ({"members": [1]}, False)],
+)
+def test_what_weights_remember_stands_in_the_ledger_as_numbers_or_not_at_all(tmp_path, changed, kept):
+    memory = Memory(**{"exposure_bits": 1.5, "auc": 0.5, "tpr": 0.0, "members": 30, "non_members": 30, **changed})
+    request, ledger = d.train_request(), Ledger(tmp_path / "ledger.jsonl")
+    let_out(d.make_policy(), request, replace(d.trained(request), memory=memory), d.weights(), ledger)
+    (entry,) = ledger.entries()
+    assert entry["memory"] == (asdict(memory) if kept else {})
+    assert "Anna" not in ledger.path.read_text(encoding="utf-8")

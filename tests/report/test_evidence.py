@@ -5,21 +5,25 @@ from __future__ import annotations
 import io
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
 
 from federated_folder import settings_for
+from kommunbench.core.dp import DpSettings, PrivateSteps
 from kommunbench.core.errors import DataError
 from kommunbench.core.masking import MASKED_SUM
-from kommunbench.release import Identity, Ledger, ReleasePolicy
+from kommunbench.core.spec import Code, Memory
+from kommunbench.release import Identity, Ledger, ReleasePolicy, let_out
 from kommunbench.report.controls import CONTROLS
 from kommunbench.report.evidence import BLANK, LEGAL, run_bundle
 from kommunbench.report.pdf import bundle_markdown, bundle_pdf
 from kommunbench.report.record import RunFolder
 from kommunbench.report.site_evidence import SiteRecords, site_bundle
 from masked_run import SECAGG, five_sites, losing, run_here
+from release import doorway as d
 from signed_run import home, signed_run
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -93,6 +97,25 @@ def test_the_sites_pdf_holds_its_ledgers_facts_and_its_own_alone(run):
     assert lines[0]["spec"] in squeezed(text)
     assert "åvik" not in text.lower()
     assert "en annan och visas därför inte" not in text
+
+
+def test_a_private_runs_epsilon_and_what_its_weights_remember_are_the_ledgers(tmp_path):
+    """Two rounds of private training through the real door; the last line has what both cost together."""
+    home, dp = tmp_path / "ekby", DpSettings(name="sgd", epsilon=3.0)
+    ledger = Ledger(home / "ledger.jsonl", Identity.of(home))
+    spec = d.make_spec(dp=dp, rounds=2)
+    for number, (epsilon, others) in enumerate(((1.25, 30), (2.125, 130))):
+        steps = PrivateSteps(noise_multiplier=1.5, sample_rate=0.1, steps=5, epsilon=epsilon, delta=dp.delta)
+        memory = Memory(exposure_bits=1.5, auc=0.53, tpr=0.02, members=40, non_members=others)
+        request = d.train_request(spec=spec, seed=number)
+        answer = replace(d.trained(request), private_steps=steps, memory=memory)
+        release = let_out(d.make_policy(training="allow", adapters="allow"), request, answer, d.weights(), ledger)
+        assert release.adapter_code is Code.OK
+    text = bundle_markdown(site_bundle("pilot-1", SiteRecords(ledger.path, Identity.of(home).public)))
+    assert re.search(r"\| *2 *\| *2,125 *\| *1e-05 *\|", text)
+    assert re.search(r"\| *1 *\| *1,50 *\| *0,530 *\| *0,020 *\| *40 och 30 *\| ja *\|", text)
+    assert "färre än 100 andra exempel" in text
+    assert "har ingen förbrukning av epsilon" not in text
 
 
 def test_another_policy_than_the_one_that_held_is_not_shown(run):

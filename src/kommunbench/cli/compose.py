@@ -190,8 +190,8 @@ def _approved(federation: DeployedFederation) -> tuple[RosterSite, ...]:
         do = "`kommunbench coordinator invite NAME`, then `kommunbench coordinator approve REQUEST`"
         raise FederationError(Fault("no site was approved yet", str(federation.path), do))
     return tuple(
-        RosterSite(name=name, title=members[name].title, kind=members[name].kind, trains=members[name].trains)
-        for name in federation.sites or members
+        RosterSite(name=name, title=found.title, kind=found.kind, trains=found.trains, key=found.signing_key)
+        for name, found in ((name, members[name]) for name in federation.sites or members)
     )
 
 

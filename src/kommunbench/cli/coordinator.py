@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from kommunbench.core.digests import spoken
 from kommunbench.core.errors import Fault, FederationError
 from kommunbench.federation.deployment.certificates import WARN_DAYS, days_left
 from kommunbench.federation.deployment.folder import EVERYWHERE, CoordinatorFolder
-from kommunbench.federation.deployment.invitation import certificate_fingerprint, spoken
+from kommunbench.federation.deployment.invitation import certificate_fingerprint
 from kommunbench.federation.deployment.roster import Kind, Member, Roster
 
 HELP = "Coordinate a real federation: set it up, run its server, let sites in and take them out."
@@ -228,6 +230,23 @@ def approve(
     for fault in version_faults(asked):
         console.print(f"Note: {escape(str(fault))}")
     console.print(f"{member.name} may take part." + ("" if _follow(made) else " It is let in at the next start."))
+
+
+@app.command()
+def peers(folder: Dir = DEFAULT) -> None:
+    """Print the approved sites with the keys that they sign with: a list for `kommunbench site peers`.
+
+    Sites need each other's keys for masked sums (privacy=secagg). The list saves them typing; each site compares every
+    key with its owner by phone, since nobody is to take the coordinator's word for it.
+
+    Example: kommunbench coordinator peers
+    """
+    made = CoordinatorFolder(folder)
+    made.check()
+    members = Roster(made.roster_path).approved().values()
+    listed = {member.name: {"title": member.title, "key": member.signing_key} for member in members}
+    typer.echo("# Not to be trusted as it is: `kommunbench site peers FILE` compares each key with its owner's words.")
+    typer.echo(yaml.safe_dump(listed, sort_keys=False, allow_unicode=True, width=1000), nl=False)
 
 
 @app.command()

@@ -24,6 +24,11 @@ def digest_bytes(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def spoken(fingerprint: str) -> str:
+    """The first 128 bits of a fingerprint in eight groups of four digits, for a phone call."""
+    return " ".join(fingerprint[start : start + 4] for start in range(0, 32, 4))
+
+
 def digest_files(files: Iterable[Path]) -> str:
     """SHA-256 over the names and contents of `files`, in the order of their names."""
     total = hashlib.sha256()

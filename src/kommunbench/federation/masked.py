@@ -127,6 +127,7 @@ class MaskedMoment:
     def ask(self, step: Step, identity: str, sites: Mapping[str, Mapping[str, Any]], size: int) -> dict[str, bytes]:
         """Send a step to `sites`, each with its own part; what they answer, cut to `size` bytes."""
         rounds, plan = self.rounds, self.rounds.plan
+        rounds.events.say("step", moment=self.name, step=step, sites=list(sites))
         deadline = plan.deadline_s if step == "open" else min(plan.step_s, plan.deadline_s)
 
         def make(site: str, node_id: int) -> Message:

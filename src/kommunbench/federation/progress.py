@@ -21,7 +21,7 @@ class Events:
         self._path = run / EVENTS
 
     def say(self, kind: str, **details: Any) -> None:
-        """Append one event: `start`, `moment`, `reply`, `closed`, `report`, `end` or `stopped`."""
+        """Append one event: `start`, `moment`, `step` (secagg), `reply`, `closed`, `report`, `end` or `stopped`."""
         with self._path.open("a", encoding="utf-8") as handle:
             handle.write(
                 json.dumps({"time": round(time.time(), 3), "kind": kind, **details}, ensure_ascii=False) + "\n"

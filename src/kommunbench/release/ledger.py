@@ -20,14 +20,15 @@ import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
 from kommunbench.core.digests import canonical, digest, digest_bytes
 from kommunbench.core.errors import Fault, PolicyError
-from kommunbench.core.spec import Answer, Cell, Code, Request
+from kommunbench.core.spec import Answer, Cell, Code, Memory, Request
 from kommunbench.release.identity import Identity
 from kommunbench.release.installation import code_digest, environment_digest
 from kommunbench.release.past import sets_of
@@ -163,7 +164,7 @@ def describe(
 
     Only names that the policy approves are written as they are; `others` counts the rest. A run's name that is no plain
     name is written as its digest. `data` has each approved task's registration, keyed by the site; `ms` is the time
-    that the work took, also where nothing of it left.
+    that the work took, also where nothing of it left; `memory` what was measured of trained weights (privacy/).
     """
     answer = answer or Answer()
     spec = request.spec
@@ -189,7 +190,14 @@ def describe(
         "policy": policy.digest if policy else "",
         "data": {name: mark for name, mark in answer.registrations.items() if name in approved["tasks"]},
         "ms": answer.cost.evaluate_ms + answer.cost.train_ms,
+        "memory": _measured(answer.memory),
     }
+
+
+def _measured(memory: object) -> dict[str, float]:
+    """Finite numbers, and nothing else that could have come here in their place."""
+    found = asdict(memory) if type(memory) is Memory else {}
+    return found if all(type(part) in (int, float) and isfinite(part) for part in found.values()) else {}
 
 
 def _unsigned(release: Release, request: Request, policy: ReleasePolicy | None, answer: Answer) -> Receipt:

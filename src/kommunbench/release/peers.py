@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from kommunbench.core.digests import digest
 from kommunbench.core.errors import Fault, PolicyError
 
 PEERS = "peers.yaml"
@@ -35,6 +36,11 @@ def read_peers(home: Path) -> Mapping[str, str]:
     if len(set(found.values())) != len(found):
         raise PolicyError(Fault("two sites have the same key", str(path), do))
     return found
+
+
+def peer_fingerprint(name: str, key: str) -> str:
+    """What two people compare by phone before `name` counts by `key`: SHA-256 over both, 64 hexadecimal digits."""
+    return digest(["kommunbench peer", name, key])
 
 
 def _is_peer(name: object, key: object) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from kommunbench.core.errors import DataError, Fault
 from kommunbench.core.spec import Code
+from kommunbench.privacy.memorisation import FALSE_ALARMS
 from kommunbench.release import Ledger, ReleasePolicy, verify
 from kommunbench.report.codes import sentence
 from kommunbench.report.controls import control
@@ -65,6 +66,7 @@ def site_bundle(run: str, records: SiteRecords) -> Bundle:
         _policy(own, records.policy),
         _controls(own, records),
         _noise(own),
+        *_remembered(own),
         _kept(records.kept, [entry for entry in entries if "purged" in entry]),
         Section("Arkiv och utlämnande", points=ARCHIVE),
         Section(
@@ -188,10 +190,41 @@ def _controls(own: Sequence[Entry], records: SiteRecords) -> Section:
 
 
 def _noise(own: Sequence[Entry]) -> Section:
-    spent = [(str(entry["number"]), str(entry["epsilon"])) for entry in own if entry.get("epsilon")]
+    spent = [
+        (str(entry["number"]), f"{entry['dp']['epsilon']:.4g}".replace(".", ","), f"{entry['dp']['delta']:.1g}")
+        for entry in own
+        if entry.get("dp")
+    ]
     if not spent:
         return Section("Epsilon", text=("Liggaren har ingen förbrukning av epsilon för körningen.",))
-    return Section("Epsilon", tables=(Table("Förbrukat enligt liggaren", ("Rad", "Epsilon"), tuple(spent), "lr"),))
+    text = "Varje rad säger vad körningen har kostat dittills, för ett exempel: den sista raden gäller."
+    table = Table("Förbrukat enligt liggaren", ("Rad", "Epsilon", "Delta"), tuple(spent), "lrr")
+    return Section("Epsilon", text=(text,), tables=(table,))
+
+
+def _remembered(own: Sequence[Entry]) -> tuple[Section, ...]:
+    """What trained weights gave away, where the site measured it; nothing where there was no training to measure."""
+    measured = [(entry, entry["memory"]) for entry in own if entry.get("memory")]
+    if not measured:
+        return ()
+    rows = tuple(
+        (str(entry["number"]), _decimals(found["exposure_bits"], 2), _decimals(found["auc"], 3),
+         _decimals(found["tpr"], 3), f"{found['members']} och {found['non_members']}",
+         sentence(Code[entry["adapter"]]).sv if entry["adapter"] != "OK" else "ja")
+        for entry, found in measured
+    )  # fmt: skip
+    heads = ("Rad", "Exponering, bitar", "AUC", "Funna vid 1 % falsklarm", "Tränade och andra", "Vikter lämnade")
+    text = ["Av en slump är exponeringen 1,44 bitar och AUC 0,5. Siffrorna är det minsta som en angripare kan veta."]
+    if any(found["non_members"] < 1 / FALSE_ALARMS for _, found in measured):
+        text.append(
+            f"Med färre än {1 / FALSE_ALARMS:.0f} andra exempel är 1 % falsklarm inga alls: andelen funna är grov."
+        )
+    table = Table("Vad vikterna minns av enskilda exempel", heads, rows, "lrrrrl")
+    return (Section("Minne", text=tuple(text), tables=(table,)),)
+
+
+def _decimals(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace(".", ",")
 
 
 def _kept(kept: Sequence[KeptFile], purged: Sequence[Entry]) -> Section:

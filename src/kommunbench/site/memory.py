@@ -6,7 +6,7 @@ import logging
 from hashlib import sha256
 
 from kommunbench.core.spec import Memory
-from kommunbench.privacy.memorisation import Canaries
+from kommunbench.privacy.memorisation import FALSE_ALARMS, Canaries
 from kommunbench.release import ReleasePolicy
 
 log = logging.getLogger("kommunbench.site")
@@ -26,10 +26,11 @@ def log_memory(memory: Memory | None) -> None:
         return
     log.info(
         "what the trained weights remember: exposure %.2f bits, membership AUC %.3f, found at 1 %% false alarms %.3f "
-        "(%d members, %d others)",
+        "(%d members, %d others%s)",
         memory.exposure_bits,
         memory.auc,
         memory.tpr,
         memory.members,
         memory.non_members,
+        "" if memory.non_members * FALSE_ALARMS >= 1 else "; with fewer than 100 others that is no false alarm at all",
     )

@@ -3,10 +3,12 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from kommunbench.core.errors import ConfigError, FederationError
 from kommunbench.federation.deployment.invitation import Invitation, make_request
 from kommunbench.federation.deployment.roster import Member, Roster
+from kommunbench.release.identity import Identity
 
 
 @pytest.fixture
@@ -17,9 +19,10 @@ def roster(tmp_path):
     return roster
 
 
-def request_of(site, key=None):
+def request_of(site, key=None, identity=None):
     invitation = Invitation.model_construct(federation="norr", site=site, ca_fingerprint="0" * 64)
-    return make_request(invitation, key or ec.generate_private_key(ec.SECP384R1()), Ed25519PrivateKey.generate())
+    key = key or ec.generate_private_key(ec.SECP384R1())
+    return make_request(invitation, key, identity or Ed25519PrivateKey.generate())
 
 
 def test_an_approved_site_is_in_with_its_keys_and_nobody_else_is(roster):
@@ -43,6 +46,15 @@ def test_two_sites_cannot_share_a_key(roster):
     roster.approve(request_of("harnosand", key))
     with pytest.raises(FederationError, match="same key as harnosand"):
         roster.approve(request_of("solleftea", key))
+
+
+def test_the_key_that_a_site_signs_with_is_the_one_of_its_receipts_and_nobody_elses(roster, tmp_path):
+    identity = Identity.of(tmp_path / "site")
+    private = load_pem_private_key((tmp_path / "site" / "identity.key").read_bytes(), password=None)
+    assert roster.approve(request_of("harnosand", identity=private)).signing_key == identity.public
+    with pytest.raises(FederationError, match="identity_key: the same key as harnosand"):
+        roster.approve(request_of("solleftea", identity=private))
+    assert roster.member("solleftea").signing_key == ""
 
 
 def test_who_was_not_invited_is_offered_the_nearest_name(roster):

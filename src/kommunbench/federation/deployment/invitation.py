@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from kommunbench import __version__
-from kommunbench.core.digests import canonical, digest
+from kommunbench.core.digests import canonical, digest, spoken
 from kommunbench.core.errors import Fault, FederationError
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.spec import Name
@@ -223,11 +223,6 @@ def version_faults(file: Invitation | JoinRequest) -> tuple[Fault, ...]:
             do = f"runs need the same on both sides: install {name}=={there} here, or ask the other side for {here}"
             found.append(Fault(f"{there} there and {here} here", f"version of {name}", do))
     return tuple(found)
-
-
-def spoken(fingerprint: str) -> str:
-    """The first 128 bits of a fingerprint in eight groups of four digits, for a phone call."""
-    return " ".join(fingerprint[start : start + 4] for start in range(0, 32, 4))
 
 
 def certificate_fingerprint(pem: str) -> str:

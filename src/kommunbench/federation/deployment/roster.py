@@ -16,7 +16,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kommunbench.core.errors import ConfigError, Fault, FederationError
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.spec import Name
-from kommunbench.federation.deployment.invitation import JoinRequest, Title, node_public_key
+from kommunbench.federation.deployment.invitation import (
+    JoinRequest,
+    Title,
+    identity_public_key,
+    node_public_key,
+)
 
 Kind = Literal["municipality", "region", "other"]
 Standing = Literal["invited", "approved", "removed"]
@@ -48,6 +53,11 @@ class Member(BaseModel):
     def node_key_pem(self) -> bytes:
         """The node's key as Flower registers it."""
         return public_pem(self.node_key)
+
+    @property
+    def signing_key(self) -> str:
+        """The key that the site signs with, 64 hexadecimal digits; empty before it is approved."""
+        return public_hex(self.identity_key) if self.identity_key else ""
 
 
 class Roster:
@@ -97,6 +107,7 @@ class Roster:
             FederationError: it was not invited, has other keys already, or its keys are somebody else's.
         """
         member = self.member(request.site)
+        signing = public_hex(request.identity_key)
         with self._changing() as members:
             faults = []
             if member.standing == "approved" and member.fingerprint != request.fingerprint:
@@ -108,10 +119,10 @@ class Roster:
             for other in members.values():
                 if other.name == member.name or other.standing != "approved":
                     continue
-                if other.node_key_pem == public_pem(request.node_key):
-                    faults.append(
-                        Fault(f"the same key as {other.name}", "node_key", "every site makes keys of its own")
-                    )
+                same = {"node_key": other.node_key_pem == public_pem(request.node_key),
+                        "identity_key": other.signing_key == signing}  # fmt: skip
+                do = "every site makes keys of its own"
+                faults += [Fault(f"the same key as {other.name}", name, do) for name, found in same.items() if found]
             FederationError.raise_if(faults)
             members[member.name] = member.model_copy(
                 update={
@@ -145,6 +156,11 @@ class Roster:
             opening = "# Who is in the federation. Changed by `kommunbench coordinator invite|approve|remove`.\n"
             draft.write_text(opening + yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
             draft.replace(self._path)
+
+
+def public_hex(line: str) -> str:
+    """An OpenSSH line's Ed25519 key as 64 hexadecimal digits, which is how receipts state it."""
+    return identity_public_key(line).public_bytes_raw().hex()
 
 
 def public_pem(line: str) -> bytes:
