@@ -5,12 +5,15 @@
 
 The store is filled with copies of that run under other names and times, logged as any run is, less sites' own runs.
 Opening is measured in a real Chromium with an empty cache, from the address to the newest run's name on the page, and
-once more when the cache is full. Needs chromium and chromedriver.
+once more when the cache is full. Beside the time stand the seconds of processor that server and browser used, and
+the machine's load: on a busy machine the time says little, and the processor's seconds hardly change. Needs chromium
+and chromedriver.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -19,10 +22,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
+
+import psutil
 
 from kommunbench.federation.progress import read_events
 from kommunbench.report.record import RunFolder
@@ -54,17 +59,19 @@ def copy_of(run: Path, place: Path, number: int) -> RunFolder:
 
 def measure_logging(run: Path) -> None:
     """Log the run with all that belongs to it into stores that have nothing in them."""
-    took = []
+    took, used = [], []
     for _ in range(LOGGED):
         with tempfile.TemporaryDirectory() as place:
             whole = RunFolder(Path(shutil.copytree(run, Path(place) / run.name)))
             find_experiment(TrackingSettings().store(Path(place)))  # the store's tables are made once
-            began = time.perf_counter()
+            began, before = time.perf_counter(), time.process_time()
             log_run(whole, TrackingSettings())
             took.append(time.perf_counter() - began)
+            used.append(time.process_time() - before)
     whole_s = run_seconds(run)
     print(
-        f"logging {run.name}: median {median(took):.2f} s, longest {max(took):.2f} s (n = {LOGGED}), "
+        f"logging {run.name}: median {median(took):.2f} s, longest {max(took):.2f} s, processor {median(used):.2f} s "
+        f"(n = {LOGGED}, load {os.getloadavg()[0]:.1f}), "
         f"{median(took) / whole_s:.2%} of the run's {whole_s:.0f} s",
         flush=True,
     )
@@ -106,29 +113,52 @@ def dashboard(place: Path) -> Iterator[str]:
         process.wait(timeout=60)
 
 
+def processor_seconds(processes: list[psutil.Process]) -> float:
+    """What the processes have used so far, those that have ended left out."""
+    used = 0.0
+    for process in processes:
+        with suppress(psutil.Error):
+            times = process.cpu_times()
+            used += times.user + times.system
+    return used
+
+
 def measure_opening(place: Path) -> None:
     """Open the run list in Chromium."""
     from selenium import webdriver
 
-    cold, warm = [], []
+    own = psutil.Process()
+    seen: dict[str, list[tuple[float, float, float]]] = {"empty cache": [], "full cache": []}
     with dashboard(place) as address:
+        server = own.children(recursive=True)
         for _ in range(OPENED):
             options = webdriver.ChromeOptions()
             for argument in CHROMIUM.split():
                 options.add_argument(argument)
             driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
             try:
-                for kept in (cold, warm):
+                for kept in seen.values():
+                    browser = [process for process in own.children(recursive=True) if process not in server]
+                    before = processor_seconds(server), processor_seconds(browser)
                     began = time.perf_counter()
                     driver.get(address)
                     while f"run-{RUNS - 1:03}" not in driver.execute_script("return document.body.innerText"):
                         time.sleep(0.02)
-                    kept.append(time.perf_counter() - began)
+                    took = time.perf_counter() - began
+                    browser = [process for process in own.children(recursive=True) if process not in server]
+                    after = processor_seconds(server), processor_seconds(browser)
+                    kept.append((took, after[0] - before[0], after[1] - before[1]))
                     driver.get("about:blank")
             finally:
                 driver.quit()
-    for what, kept in (("empty cache", cold), ("full cache", warm)):
-        print(f"run list, {what}: median {median(kept):.2f} s, longest {max(kept):.2f} s (n = {OPENED})", flush=True)
+    for what, kept in seen.items():
+        took, served, shown = ([one[at] for one in kept] for at in range(3))
+        print(
+            f"run list, {what}: median {median(took):.2f} s, shortest {min(took):.2f} s, longest {max(took):.2f} s; "
+            f"processor: server {median(served):.2f} s, browser {median(shown):.2f} s (n = {OPENED}, load "
+            f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} processors)",
+            flush=True,
+        )
 
 
 def main(words: list[str]) -> None:

@@ -43,7 +43,7 @@ class Browser:
         from selenium.webdriver.support.ui import WebDriverWait
 
         for wanted in (text, *more):
-            WebDriverWait(self.driver, 40).until(
+            WebDriverWait(self.driver, 40, poll_frequency=0.05).until(
                 lambda driver, wanted=wanted: wanted in driver.execute_script("return document.body.innerText"), wanted
             )
 
@@ -52,7 +52,9 @@ class Browser:
         from selenium.webdriver.support.ui import WebDriverWait
 
         path = f"//*[normalize-space(.)='{text}' and not(*[normalize-space(.)='{text}'])]"
-        found = WebDriverWait(self.driver, 40).until(lambda driver: driver.find_elements("xpath", path), text)
+        found = WebDriverWait(self.driver, 40, poll_frequency=0.05).until(
+            lambda driver: driver.find_elements("xpath", path), text
+        )
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found[-1])
         found[-1].click()
 

@@ -74,7 +74,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
 def test_a_person_finds_their_way_from_the_run_list_to_a_comparison(results, address, browser):
     driver = browser.driver
     driver.get(address)
-    browser.see("pilot-a", "pilot-b", "pilot-c")
+    browser.see("pilot-a", "pilot-b", "pilot-c", "primary/lattlast", "gain/lattlast")
     assert "Welcome to MLflow Assistant" not in driver.execute_script("return document.body.innerText")
     browser.picture("runs")
 
@@ -106,7 +106,7 @@ def test_a_person_finds_their_way_from_the_run_list_to_a_comparison(results, add
     driver.get(
         f"{address}#/compare-runs?runs={quote(json.dumps(systems(results)))}&experiments=%5B%22{experiment}%22%5D"
     )
-    browser.see("Parallel Coordinates Plot", "nano plain federated", "lead plain base")
+    browser.see("Parallel Coordinates Plot", "nano plain federated", "lead plain base", "standing/leads")
     browser.picture("compare")
 
     driver.get(f"{address}#/models/kommunbench-pilot-nano?workflowType=machine_learning")

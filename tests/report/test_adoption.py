@@ -9,7 +9,7 @@ import pytest
 from everything import with_everything
 
 from kommunbench.core.errors import DataError
-from kommunbench.report.adoption import adoption_tables
+from kommunbench.report.adoption import adoption_tables, site_cost_table
 from kommunbench.report.card import card
 from kommunbench.report.figures import figures
 from kommunbench.report.judged import judged_tables
@@ -54,6 +54,13 @@ def test_a_run_without_training_alone_has_no_column_of_it(report: Report) -> Non
     assert "Tränad ensam" not in table.header
     assert "Tränad ensam" in next(adoption_tables(with_everything(report), "sv")).header
     assert {len(cells) for cells in table.rows} == {len(table.header)} == {len(table.align)}
+
+
+def test_a_site_that_held_something_back_has_no_zero_answers(report: Report) -> None:
+    site = next(one for one in report.roster if one.name == "stenviken")
+    cells = {cell for cells in site_cost_table(site.model_copy(update={"examples": 0}), "sv").rows for cell in cells}
+    assert "uppges inte: något hölls inne" in cells
+    assert "0" not in dict(site_cost_table(report.roster[0], "sv").rows)["Bedömda svar"].split()
 
 
 def test_the_price_of_a_round_is_all_that_was_trained_and_sent_before_it(report: Report, fabricated) -> None:

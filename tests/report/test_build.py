@@ -419,5 +419,8 @@ def test_costs_an_example_are_sums_over_sums_and_energy_is_not_guessed(fabricate
     assert cost.seconds_an_example == pytest.approx(0.04)  # 40 ms, 90 tokens in and 25 out for each, as fabricated
     assert (cost.prompt_tokens_an_example, cost.new_tokens_an_example) == (90, 25)
     assert cost.energy_j is None
+    silent = replace(replies[0].cost, examples=0, prompt_tokens=0, new_tokens=0)  # where something was held back
+    some = cost_row([replies[0].model_copy(update={"cost": silent}), *replies[1:]])
+    assert some.seconds_an_example == pytest.approx(0.04), "seconds of answers that nobody counts are in no mean"
     told = [reply.model_copy(update={"cost": replace(reply.cost, energy_j=300)}) for reply in replies[:2]]
     assert cost_row(told).energy_j == 600

@@ -227,3 +227,15 @@ def test_runs_that_differ_say_how(report: Report) -> None:
     missing = [line for line in compare([report, other]) if line.task == "lattlast"]
     assert missing
     assert all(line.rows[1] is None for line in missing)
+
+
+def test_runs_of_other_seeds_are_laid_side_by_side_and_it_is_said(report: Report) -> None:
+    rows = tuple(row if row.stage == "base" else row.model_copy(update={"seed": 7}) for row in report.rows)
+    other = report.model_copy(update={"rows": rows})
+    for cached in ("by_key", "seeds", "trained"):
+        other.__dict__.pop(cached, None)
+    lines = [line for line in compare([report, other]) if line.stage == "federated"]
+    assert len(lines) == 3
+    assert all(line.rows[0] and line.rows[1] and line.rows[1].seed == 7 for line in lines)
+    assert any("seeds" in line for line in differences([report, other]))
+    assert not any("seeds" in line for line in differences([report, report]))

@@ -85,6 +85,8 @@ def print_comparison(
 ) -> None:
     """Put runs side by side. They are not paired: only their intervals can be compared, and it says so.
 
+    For a paired comparison, example by example, let the later run know of the earlier: `kommunbench run earlier=[RUN]`.
+
     Example: kommunbench compare pilot-20260301-101500 pilot-20260302-091500
     """
     reports = [build_report(find_run(run, results)) for run in runs]
@@ -101,4 +103,5 @@ def print_comparison(
         drawn.add_row(*row)
     console.print(drawn)
     for line in differences(reports):
-        console.print(line, markup=False)
+        console.print(f"Note: {line}", markup=False)
+    console.print("Unpaired. Example by example: kommunbench run earlier=[RUN]", markup=False, highlight=False)

@@ -152,10 +152,11 @@ def show(settings: Settings, folder: RunFolder, status: RunStatus) -> None:
     print_leaderboard(report, console)
     console.print(f"\nReport     {folder.path / 'report.html'} (as text: report.md, report.sv.md)", soft_wrap=True)
     if settings.tracking.enabled:
+        began = time.monotonic()
         try:
             log_run(folder, tracking_of(settings), status)
         except TrackingError as error:
             console.print(f"Dashboard  not logged: {error}", markup=False)
         else:
             where = tracking_of(settings).uri or f"kommunbench dashboard --results {settings.results}"
-            console.print(f"Dashboard  {where}", soft_wrap=True)
+            console.print(f"Dashboard  {where} (logged in {time.monotonic() - began:.1f} s)", soft_wrap=True)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from kommunbench.cli.hold import holder
 from kommunbench.core.errors import DataError, Fault, FederationError
@@ -23,6 +23,8 @@ from kommunbench.report.record import RunFolder
 
 app = typer.Typer(no_args_is_help=True, help="Runs that exist: list them, watch one, stop one, go on with one.")
 console = Console()
+WIDE, NARROW = 120, ("run", "state", "started", "tasks")
+"""Characters from which the whole list fits, and what there is room for below that: a run's name is typed again."""
 CANCEL_S = 60.0
 """How long a run that is cancelled may take to write its report."""
 Results = Annotated[Path, typer.Option(help="The folder that runs are kept in.")]
@@ -82,10 +84,13 @@ def list_runs(
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
-    table = Table("run", "state", "federation", "started", "tasks", "models", "strategy", "sites")
+    heads = ("run", "state", "federation", "started", "tasks", "models", "strategy", "sites")
+    shown = [at for at, head in enumerate(heads) if console.width >= WIDE or head in NARROW]
+    table = Table(*(Column(heads[at], no_wrap=heads[at] in ("run", "started"), overflow="fold") for at in shown))
     for row in rows:
         row["started_at"] = row["started_at"][:16].replace("T", " ")
-        table.add_row(*(", ".join(value) if isinstance(value, list) else str(value) for value in row.values()))
+        cells = [", ".join(value) if isinstance(value, list) else str(value) for value in row.values()]
+        table.add_row(*(cells[at] for at in shown))
     console.print(table if rows else f"no runs in {results}; start one with: kommunbench run")
 
 

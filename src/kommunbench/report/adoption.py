@@ -64,13 +64,20 @@ def site_cost_table(site: SiteRow, language: Language) -> Table:
             say(language, "Sekunder, från fråga till svar", "Seconds, from request to reply"),
             count(round(site.seconds), language),
         ),
-        (say(language, "Bedömda svar", "Answers scored"), count(site.examples, language)),
+        (say(language, "Bedömda svar", "Answers scored"), _answers(site, language)),
         (say(language, "Hämtat, kB", "Received, kB"), count(site.bytes_in // 1000, language)),
         (say(language, "Skickat, kB", "Sent, kB"), count(site.bytes_out // 1000, language)),
-        (say(language, "Energi", "Energy"), say(language, "inte mätt", "not measured")),
+        (say(language, "Energi", "Energy"), say(language, "uppges bara för alla", "told of all sites alone")),
     )
     header = (say(language, "Vad", "What"), say(language, "Hur mycket", "How much"))
     return Table(say(language, "Vad det kostade er", "What it took of you"), header, lines, "lr")
+
+
+def _answers(site: SiteRow, language: Language) -> str:
+    """How many; a site that held something back does not say, and that is no 0."""
+    if not site.examples and any(absence.outcome == "suppressed" for absence in site.absences):
+        return say(language, "uppges inte: något hölls inne", "not told: something was held back")
+    return count(site.examples, language)
 
 
 def advice(report: Report, pooled: PairRow, site: str, language: Language) -> str:

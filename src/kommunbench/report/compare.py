@@ -12,7 +12,7 @@ from kommunbench.report.tables import Table
 from kommunbench.report.wording import NOTHING, Language, arrow, interval, number, say
 
 Shared = tuple[str, str, str, str, str, int]
-"""Task, measure, model, prompt, stage and seed: a run's last round stands for it, whatever its number."""
+"""Task, measure, model, prompt, stage and which of the run's seeds, from 0: the last round stands for a run."""
 
 
 class Line(NamedTuple):
@@ -32,6 +32,8 @@ class Line(NamedTuple):
 def compare(reports: Sequence[Report], primary_only: bool = True, site_group: str = "all") -> list[Line]:
     """Rows of all runs that are about the same thing, in the order of the first run that has them.
 
+    A run's first seed is laid beside the other's first seed, whatever their numbers; `differences` says so.
+
     Where a task's digest differs between runs its rows are left apart: see `differences`.
     """
     last = [_last_rows(report, primary_only, site_group) for report in reports]
@@ -40,7 +42,7 @@ def compare(reports: Sequence[Report], primary_only: bool = True, site_group: st
     for key in keys:
         rows = tuple(found.get(key) for found in last)
         example = next(row for row in rows if row is not None)
-        lines.append(Line(*key, example.direction, example.unit, rows))
+        lines.append(Line(*key[:5], example.seed, example.direction, example.unit, rows))
     return lines
 
 
@@ -53,6 +55,8 @@ def differences(reports: Sequence[Report]) -> list[str]:
             found.append(f"{task}: not the same version of the task")
     if len({tuple(site.name for site in report.roster) for report in reports}) > 1:
         found.append("not the same sites")
+    if len({tuple(sorted(report.seeds)) for report in reports if report.seeds}) > 1:
+        found.append("not the same seeds of training: trained systems also differ by luck")
     counts: dict[Key, set[int]] = {}
     for report in reports:
         for row in report.rows:
@@ -96,10 +100,12 @@ def compare_json(reports: Sequence[Report], primary_only: bool = False) -> str:
 
 def _last_rows(report: Report, primary_only: bool, site_group: str) -> dict[Shared, Row]:
     last: dict[Shared, Row] = {}
+    seeds = sorted(report.seeds)
     for row in report.rows:
         if row.site_group != site_group or (primary_only and not row.primary):
             continue
-        key = (row.task, row.metric, row.model, row.prompt, row.stage, row.seed)
+        which = 0 if row.stage == "base" else seeds.index(row.seed)
+        key = (row.task, row.metric, row.model, row.prompt, row.stage, which)
         if key not in last or row.round > last[key].round:
             last[key] = row
     return last

@@ -57,15 +57,18 @@ def site_rows(roster: Sequence[RosterSite], received: Sequence[Received]) -> tup
 
 
 def cost_row(received: Sequence[Received]) -> CostRow:
-    """Totals over all replies."""
+    """Totals over all replies; what it took an answer over those alone that tell how many answers there were."""
 
     def total(name: str) -> int:
         return sum(getattr(reply.cost, name) for reply in received)
 
     examples = total("examples")
 
-    def mean(amount: float) -> float | None:
-        return amount / examples if examples else None
+    def mean(name: str) -> float | None:
+        told = sum(getattr(reply.cost, name) for reply in received if reply.cost.examples)
+        return told / examples if examples else None
+
+    evaluate_ms = mean("evaluate_ms")
 
     return CostRow(
         replies=sum(reply.site != MASKED_SUM for reply in received),
@@ -75,9 +78,9 @@ def cost_row(received: Sequence[Received]) -> CostRow:
         bytes_in=sum(reply.bytes_in for reply in received),
         bytes_out=sum(reply.bytes_out for reply in received),
         energy_j=total("energy_j") or None,
-        seconds_an_example=mean(total("evaluate_ms") / 1000),
-        prompt_tokens_an_example=mean(total("prompt_tokens")),
-        new_tokens_an_example=mean(total("new_tokens")),
+        seconds_an_example=None if evaluate_ms is None else evaluate_ms / 1000,
+        prompt_tokens_an_example=mean("prompt_tokens"),
+        new_tokens_an_example=mean("new_tokens"),
         **{
             name: total(name)
             for name in Cost.__dataclass_fields__

@@ -20,6 +20,7 @@ from kommunbench.report.tables import (
     Table,
     absence_table,
     cost_table,
+    cost_text,
     group_table,
     leaderboard_table,
     measure_table,
@@ -154,7 +155,7 @@ def _sections(report: Report, language: Language) -> Iterator[Section]:
         say(language, "Övriga mått", "Other measures"),
         tables=tuple(measure_table(task, boards[task.name], report, language) for task in tasks),
     )
-    yield Section(say(language, "Kostnad", "Cost"), tables=(cost_table(report, language),))
+    yield Section(say(language, "Kostnad", "Cost"), text=(cost_text(language),), tables=(cost_table(report, language),))
     yield Section(say(language, "Så läses talen", "How to read the numbers"), points=tuple(notes(report, language)))
     yield Section(
         say(language, "Ord i rapporten", "Words in this report"),

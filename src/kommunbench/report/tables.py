@@ -267,6 +267,17 @@ def about(absence: Absence, report: Report, language: Language) -> str:
     return pick(language, task_of(report, absence.task).title)
 
 
+def cost_text(language: Language) -> str:
+    """Whose account it is, and what is not in it."""
+    return say(
+        language,
+        "Så som organisationerna själva uppger det, avrundat. Den som har hållit inne något uppger inte hur många svar "
+        "eller token det gällde, så dess svar och token är inte med.",
+        "As the sites state it, rounded. A site that held something back does not tell how many answers or tokens it "
+        "was about: its answers and tokens are not in here.",
+    )
+
+
 def cost_table(report: Report, language: Language) -> Table:
     """What the run took."""
     cost = report.cost

@@ -17,6 +17,12 @@ from kommunbench.site.keep import KeptTallies
 from kommunbench.site.review import identity_of
 
 FOLDER = "errors"
+SWEDISH = {
+    "federated": "tränad gemensamt",
+    "local": "tränad ensam",
+    "central": "tränad på all text på ett ställe",
+    "round": "omgång",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,13 @@ def name_of(cell: Cell) -> str:
     return ", ".join(word for word in words if word)
 
 
+def _in_swedish(system: str) -> str:
+    """The same name on the page that staff read."""
+    for english, swedish in SWEDISH.items():
+        system = system.replace(f", {english}", f", {swedish}")
+    return system
+
+
 def write_errors(home: Path, findings: Findings) -> Path:
     """Write the page, in Swedish, to `<home>/errors/<run>-<task>.md`, and give its path."""
     path = home / FOLDER / f"{findings.run}-{findings.task.name}.md"
@@ -120,11 +133,12 @@ def _page(findings: Findings) -> Iterator[str]:
         "som äger filen och skickas aldrig någonstans. Radera den när ni är klara."
     )
     lines = ["| System | Svar | Utan poäng |", "|---|---:|---:|"]
-    lines += [f"| {system} | {count} | {none} |" for system, (count, none) in findings.counts.items()]
+    lines += [f"| {_in_swedish(system)} | {count} | {none} |" for system, (count, none) in findings.counts.items()]
     yield "\n".join(lines)
-    yield f"Poängen är {task.primary}."
+    better = {"lower": "lägre är bättre", "higher": "högre är bättre"}.get(task.primary_measure()[1].direction, "")
+    yield f"Poängen är {task.primary} ({better}). Vad måttet säger står i rapporten, under Ord i rapporten."
     for system, rows in findings.worst.items():
-        yield f"## Sämst: {system}"
+        yield f"## Sämst: {_in_swedish(system)}"
         for one in rows:
             yield from _one(one)
     yield "## Utan poäng"
@@ -156,7 +170,7 @@ def _question(answer: KeptAnswer) -> Iterator[str]:
 
 def _answer(one: Judged) -> str:
     score = "utan poäng" if one.score is None else f"{one.score:.3f}".replace(".", ",")
-    return f"**{one.system}** ({score})\n\n{_quoted(one.answer.answer or '(tomt svar)')}"
+    return f"**{_in_swedish(one.system)}** ({score})\n\n{_quoted(one.answer.answer or '(tomt svar)')}"
 
 
 def _quoted(text: str) -> str:
