@@ -39,8 +39,11 @@ class Floor(NamedTuple):
 FLOORS = (
     Floor("summarization_sou", "lead", "the first two sentences"),
     Floor("summarization_ingress", "lead", "the first two sentences"),
+    Floor("summarization_sou", "textrank", "the two sentences that share most with the others"),
+    Floor("summarization_ingress", "textrank", "the two sentences that share most with the others"),
     Floor("qa_swequad_mc", "retrieval", "the line nearest the question, by BM25"),
     Floor("simplification_section", "copy", "the text as it is"),
+    Floor("simplification_section", "plain_rules", "plain words by rule, long sentences parted"),
     Floor("translation_pud", "copy", "the Swedish sentence as it is, against English"),
 )
 

@@ -21,7 +21,7 @@ NEEDED = {
     "engine=deployment": ["federation=deployed"],
     "federation=folder": ["federation.path=/srv/text"],
     "tracking=server": ["tracking.uri=http://localhost:5000"],
-    **{f"models=[{name}]": ["strategy=none"] for name in ("abstain", "constant", "copy", "lead", "retrieval", "shape")},
+    **{f"models=[{path.stem}]": ["strategy=none"] for path in CONF.glob("models/*.yaml") if path.stem != "nano"},
 }
 """What else has to be said where an option has a value to fill in, or a default that does not go with it."""
 OPTIONS = [

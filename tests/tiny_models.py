@@ -31,7 +31,8 @@ def _tokenizer(folder: Path) -> int:
     return len(tokenizer)
 
 
-def make(folder: Path, architecture: str) -> ModelCard:
+def make(folder: Path, architecture: str, width: int = 32) -> ModelCard:
+    """A model of random weights in `folder`, and its card; `width` is a llama's."""
     import torch
     from transformers import (
         BartConfig,
@@ -52,7 +53,13 @@ def make(folder: Path, architecture: str) -> ModelCard:
     torch.manual_seed(7)
     network = {
         "llama": lambda: LlamaForCausalLM(
-            LlamaConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=2, max_position_embeddings=256, **plain)
+            LlamaConfig(
+                hidden_size=width,
+                intermediate_size=2 * width,
+                num_hidden_layers=2,
+                max_position_embeddings=256,
+                **plain,
+            )
         ),
         "lfm2": lambda: Lfm2ForCausalLM(
             Lfm2Config(

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from kommunbench.core.registry import names
 from kommunbench.models.folder import FILES
 from kommunbench.models.open import card_digest, open_model, reads_prompt
 from openai_server import MODEL, serving
+from tiny_gguf import write_gguf
 from tiny_models import make
 
 SECRET = "Hemligheten om Lövvik"
@@ -82,6 +84,15 @@ def endpoint(_: Path) -> Case:
     return Case(card, {"seed": 2}, {"api": "x", "sed": 1}, {"endpoints": server.allowed}, stack.close)
 
 
+def gguf(folder: Path) -> Case:
+    if not (find_spec("llama_cpp") and find_spec("gguf")):
+        pytest.skip("the extra is not installed: pip install kommunbench[gguf]")
+    make(folder, "llama")
+    path = write_gguf(folder, folder / "m.gguf")
+    card = ModelCard(name="m", family="gguf", path=str(path))
+    return Case(card, {"chat": "off"}, {"chat": "x", "kontext": 1}, {"device": "cpu"})
+
+
 CASES: dict[str, Callable[[Path], Case]] = {
     **{f"huggingface-{name}": hugging_face(name) for name in ("llama", "lfm2", "gpt2", "t5", "bart")},
     "endpoint": endpoint,
@@ -89,6 +100,9 @@ CASES: dict[str, Callable[[Path], Case]] = {
     "copy": baseline("copy", {}),
     "lead": baseline("lead", {"sentences": 0, "sentense": 1}, sentences=2),
     "retrieval": baseline("retrieval", {}),
+    "textrank": baseline("textrank", {"sentences": 0, "sentense": 1}, sentences=2),
+    "plain_rules": baseline("plain_rules", {}),
+    "gguf": gguf,
     "shape": baseline("shape", {"number": "x", "nummer": 1}, number=3),
 }
 

@@ -73,7 +73,8 @@ class Full(Lora):
         if self._own is not None:
             return
         slots = self._slots()
-        if any(slot.dtype != torch.float32 for slot in slots.values()):
+        few_bits = getattr(self.base, "is_quantized", False)
+        if few_bits or any(slot.dtype != torch.float32 for slot in slots.values()):
             raise ModelError(Fault("full tuning is of float32 weights", "options", "dtype: float32, quantize: no"))
         self._own = {name: slot.detach().clone() for name, slot in slots.items()}
 

@@ -15,7 +15,7 @@ from kommunbench.models.chat import as_chat
 from kommunbench.models.folder import model_folder
 from kommunbench.models.open import card_digest
 from kommunbench.models.options import choice_faults, option_faults
-from kommunbench.models.quantize import BITS, LIBRARIES, quantization_config
+from kommunbench.models.quantize import BITS, LIBRARIES, keep_unpacked, quantization_config
 
 if TYPE_CHECKING:
     from kommunbench.models.lora import Lora
@@ -187,7 +187,9 @@ def _load(card: ModelCard, device: str) -> tuple[Any, Any]:
             )
         ) from error
     network.requires_grad_(False)
-    if not few_bits:
+    if few_bits:
+        keep_unpacked(network)
+    else:
         network.to(device)
     return network.eval(), as_chat(tokenizer, str(options.get("chat", CHAT[0])), str(options.get("system", "")), where)
 

@@ -1,4 +1,4 @@
-"""Weights in 8 or 4 bits, by the library that is there: bitsandbytes (LLM.int8, NF4) or torchao (weight-only integers).
+"""Weights in 8 or 4 bits, by the library that is there: bitsandbytes (LLM.int8, NF4) or torchao (8-bit integers).
 
 Both are extras. A card says how many bits and, if it matters, by which library: their numbers differ, so the digest has
 both. The base stays frozen in few bits; a LoRA beside it is trained as always (QLoRA, Dettmers et al. 2023).
@@ -13,22 +13,22 @@ from kommunbench.core.errors import Fault, ModelError
 
 BITS = ("no", "8bit", "4bit")
 LIBRARIES = ("bitsandbytes", "torchao")
-GROUP = 32
-"""Weights that share a scale in torchao's 4 bits."""
 
 
 def quantization_config(bits: str, library: str, dtype: Any, where: str) -> Any:
     """transformers' configuration of it; None for `no`.
 
     Raises:
-        ModelError: the library is not installed.
+        ModelError: the library is not installed, or cannot do it on every machine.
     """
     if bits == "no":
         return None
+    if (bits, library) == ("4bit", "torchao"):
+        raise ModelError(Fault("torchao's 4 bits do not run on a processor", where, "quantizer: bitsandbytes, or 8bit"))
     if find_spec(library) is None:
         do = f"pip install kommunbench[{library}], or quantize: no"
         raise ModelError(Fault(f"weights in {bits} need {library}, which is not installed", where, do))
-    return (_bitsandbytes if library == "bitsandbytes" else _torchao)(bits, dtype)
+    return _bitsandbytes(bits, dtype) if library == "bitsandbytes" else _torchao()
 
 
 def _bitsandbytes(bits: str, dtype: Any) -> Any:
@@ -40,9 +40,19 @@ def _bitsandbytes(bits: str, dtype: Any) -> Any:
     return BitsAndBytesConfig(load_in_4bit=True, **stated)  # type: ignore[no-untyped-call]
 
 
-def _torchao(bits: str, dtype: Any) -> Any:  # noqa: ARG001
-    from torchao.quantization import Int4WeightOnlyConfig, Int8WeightOnlyConfig
+def _torchao() -> Any:
+    from torchao.quantization import Int8WeightOnlyConfig
     from transformers import TorchAoConfig
 
-    chosen = Int8WeightOnlyConfig() if bits == "8bit" else Int4WeightOnlyConfig(group_size=GROUP)
-    return TorchAoConfig(quant_type=chosen)
+    return TorchAoConfig(quant_type=Int8WeightOnlyConfig())
+
+
+def keep_unpacked(network: Any) -> None:
+    """Stop bitsandbytes from packing 4-bit weights anew for a processor at the first answer.
+
+    Layers that PEFT puts around them afterwards read the packed weights as if they were not: a fresh LoRA, whose B is
+    zero, then changes every answer (bitsandbytes 0.50, peft 0.21, a processor with AVX512-BF16).
+    """
+    for module in network.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False

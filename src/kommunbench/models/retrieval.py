@@ -49,8 +49,8 @@ def _answer(context: str, question: str) -> str:
     import bm25s
 
     paragraphs = [line.strip() for line in context.splitlines() if line.strip()]
-    tokens = [_words(paragraph) for paragraph in paragraphs]
-    wanted = [word for word in _words(question) if any(word in paragraph for paragraph in tokens)]
+    tokens = [content_words(paragraph) for paragraph in paragraphs]
+    wanted = [word for word in content_words(question) if any(word in paragraph for paragraph in tokens)]
     if not wanted:
         return ABSTENTION
     index = bm25s.BM25(k1=1.5, b=0.75)
@@ -62,7 +62,8 @@ def _answer(context: str, question: str) -> str:
     return f"{best[number.end() :]} ({next(group for group in number.groups() if group)} §)"
 
 
-def _words(text: str) -> list[str]:
+def content_words(text: str) -> list[str]:
+    """Words in order, lower-cased, without the commonest function words."""
     return [word for word in _WORD.findall(text.lower()) if word not in _COMMON]
 
 

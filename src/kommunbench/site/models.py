@@ -39,16 +39,21 @@ class Installed(NamedTuple):
 def add_model(home: SiteHome, source: str, name: str, trainable: bool) -> Installed:
     """Copy a folder's safetensors model into the site's folder, or point at one in the hub's cache, and write its card.
 
+    A ready card of that name and source is taken as it is, with the commit that this machine has.
+
     Raises:
         ModelError: no such model, no safetensors weights, or the name is taken.
     """
     path = home.conf / "models" / f"{name}.yaml"
-    if path.is_file() or name in card_names(overlay("conf")):
+    ready = load_card(name, overlay("conf")) if name in card_names(overlay("conf")) else None
+    if path.is_file() or (ready is not None and ready.path != source):
         raise ModelError(Fault(f"there is a model {name!r} already", str(path), f"--name, or site model remove {name}"))
     folder, kept = Path(source).expanduser(), source
     if folder.is_dir():
         kept = str(_copy(folder, home.models / name))
-    card = ModelCard(name=name, family="huggingface", path=kept, trainable=trainable)
+    card = ready or ModelCard(name=name, family="huggingface", path=kept, trainable=trainable)
+    if not folder.is_dir():
+        card = card.model_copy(update={"revision": model_folder(card).name})  # the cache names a snapshot by its commit
     try:
         card_digest(card)
     except ModelError:
