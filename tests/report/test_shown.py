@@ -237,5 +237,7 @@ def test_runs_of_other_seeds_are_laid_side_by_side_and_it_is_said(report: Report
     lines = [line for line in compare([report, other]) if line.stage == "federated"]
     assert len(lines) == 3
     assert all(line.rows[0] and line.rows[1] and line.rows[1].seed == 7 for line in lines)
-    assert any("seeds" in line for line in differences([report, other]))
+    (line,) = differences([report, other])
+    assert "not the same seeds" in line
+    assert "synthetic texts are others" in line
     assert not any("seeds" in line for line in differences([report, report]))

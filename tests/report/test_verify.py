@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from kommunbench.cli.verify import verify
 from kommunbench.core.errors import DataError
+from kommunbench.core.spec import Code
 from kommunbench.release import Identity
 from kommunbench.report.journal import JOURNAL
 from kommunbench.report.record import RunFolder
@@ -71,6 +73,16 @@ def test_any_flipped_byte_is_found(run):
         path.write_bytes(before)
     assert missed == []
     assert faults(run) == []
+
+
+def test_what_the_coordinator_says_of_an_answer_leaves_its_receipt_standing(run):
+    for received in list(run.received("round-000")):
+        run.amend(received.model_copy(update={"adapter_code": Code.UPDATE_AGAINST}))
+    found = verify_run(run, [home(run, site) / "ledger.jsonl" for site in SITES])
+    assert (found.faults, found.remarks, found.receipts) == ([], ["there is no report yet"], 6)
+    changed = next(run.received("round-001"))
+    run.amend(changed.model_copy(update={"cost": replace(changed.cost, examples=changed.cost.examples + 10)}))
+    assert any("not those that the site signed" in fault for fault in faults(run))
 
 
 @pytest.mark.parametrize("at", range(6))

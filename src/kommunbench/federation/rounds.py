@@ -175,7 +175,7 @@ class Rounds:
         judgements = judge(sent, updates, self.plan.updates)
         for received in self.folder.received(name):
             if (found := judgements.get(received.site)) and found.code is not Code.OK:
-                self.folder.keep(received.model_copy(update={"adapter_code": found.code}))
+                self.folder.amend(received.model_copy(update={"adapter_code": found.code}))
                 self.events.say("named", moment=name, site=received.site, **found.shown())
         return {site: update for site, update in updates.items() if judgements[site].used}
 

@@ -55,8 +55,9 @@ def differences(reports: Sequence[Report]) -> list[str]:
             found.append(f"{task}: not the same version of the task")
     if len({tuple(site.name for site in report.roster) for report in reports}) > 1:
         found.append("not the same sites")
-    if len({tuple(sorted(report.seeds)) for report in reports if report.seeds}) > 1:
-        found.append("not the same seeds of training: trained systems also differ by luck")
+    if len({(report.seed, tuple(sorted(report.seeds or [report.seed]))) for report in reports}) > 1:
+        others = ", and synthetic texts are others" if any(report.synthetic for report in reports) else ""
+        found.append(f"not the same seeds: trained systems also differ by luck{others}")
     counts: dict[Key, set[int]] = {}
     for report in reports:
         for row in report.rows:

@@ -162,6 +162,15 @@ class RunFolder:
         self.write(file, received.model_dump_json())
         self.journal.note(file, receipt)
 
+    def amend(self, received: Received) -> None:
+        """Write an answer anew that the coordinator says something of, such as weights that it does not count.
+
+        The site's receipt stays with it: the numbers are the ones that it signed.
+        """
+        file = f"releases/{received.moment}/{received.site}.json"
+        signed = [noted.receipt for noted in self.journal if noted.file == file]
+        self.keep(received, signed[-1].pack() if signed and signed[-1] else b"")
+
     def keep_request(self, request: Request) -> None:
         """Write what sites are asked, once."""
         file = request_file(request.digest)
