@@ -20,7 +20,7 @@ from browser import Browser, needs_browser
 from kommunbench.core.spec import RATED, Code
 from kommunbench.report.record import RunFolder
 from kommunbench.site.ratings import read_ratings
-from test_canary import CANARIES, canary, escaped, rows_of
+from test_canary import CANARIES, rows_of
 
 pytestmark = [pytest.mark.slow, needs_browser]
 SITES, TASK, COMMENT = ("ekby", "öster"), "summarization", "zqanmarkning7741"
@@ -153,10 +153,9 @@ def test_twenty_answers_are_rated_and_only_sums_leave(work, tmp_path_factory):
     for own in ("answers", "ratings", "review", "tallies"):
         (home / own).rename(work / f"own-{own}")  # what is the site's alone; all the rest is searched
     searched = [work / "results", work / "crossed-run", work / "crossed-ratings"]
-    assert escaped(*searched) == {}
+    assert CANARIES.escaped(*searched) == {}
     for path in (path for place in searched for path in place.rglob("*") if path.is_file()):
         content = path.read_bytes()
         assert COMMENT.encode() not in content, path
         assert b"kerstin" not in content or path.suffix in (".db", ".html"), path
-    assert escaped(work / "own-answers"), "there was something to leak"
-    assert canary("ekby", TASK, "text") in CANARIES
+    assert CANARIES.escaped(work / "own-answers"), "there was something to leak"
