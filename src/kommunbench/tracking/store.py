@@ -160,9 +160,10 @@ def _open_experiment(client: MlflowClient, info: RunInfo, settings: TrackingSett
     if found is None:
         note = "Syntetiska data · synthetic data. " if info.synthetic else ""
         note += (
-            f"Benchmark runs of the federation **{info.federation}**. Open a run for its leaderboard; unfold it for "
-            "its systems and their curves. To compare systems, filter by `params.stage`, `params.model` or "
-            "`params.run`, choose runs and press Compare: `primary/<task>` is the measure that ranks them."
+            f"Benchmark runs of the federation **{info.federation}**. Open a run for its leaderboard; tick Expand "
+            "rows for its systems, here and among the charts. To compare systems, filter by `params.stage`, "
+            "`params.model` or `params.run`, choose runs and press Compare: `primary/<task>` is the measure that "
+            "ranks them."
         )
         tags = {"mlflow.experimentKind": "custom_model_development", "mlflow.note.content": note}
         root = settings.artifact_root(results)
