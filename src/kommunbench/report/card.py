@@ -77,8 +77,12 @@ def _sites(report: Report) -> Iterator[str]:
     names = {"municipality": "municipalities", "region": "regions", "other": "other organisations"}
     yield "Sites: " + ", ".join(f"{number_} {names[kind]}" for kind, number_ in kinds.items()) + "."
     statuses = {site.status: sum(one.status == site.status for one in report.roster) for site in report.roster}
-    words = {"ok": "everything", "partly": "something", "suppressed": "held back", "missing": "nothing"}
-    yield "Gave: " + ", ".join(f"{words.get(status, status)} {number_}" for status, number_ in statuses.items()) + "."
+    words = {"ok": "everything", "partly": "part of it", "suppressed": "held back", "missing": "nothing"}
+    yield (
+        "Sites by what they gave: "
+        + ", ".join(f"{words.get(status, status)} {number_}" for status, number_ in statuses.items())
+        + "."
+    )
     yield "The text stayed at the sites. Sums of scores left, under each site's own policy; their ledgers say which."
     yield f"Protection of sums on their way: {report.privacy}."
 

@@ -57,7 +57,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "kept_dates": ("andel av underlagets datum som finns kvar", "share of the source's dates that are kept"),
     "kept_facts": ("andel av uppgifterna som måste med som är med", "share of required facts that are there"),
     "kept_names": ("andel av underlagets namn som finns kvar", "share of the source's names that are kept"),
-    "kept_numbers": ("andel av underlagets siffror som finns kvar", "share of the source's numbers that are kept"),
+    "kept_numbers": ("andel av underlagets tal som finns kvar", "share of the source's numbers that are kept"),
     "lix": (
         "läsbarhetsindex: under 30 lättläst, 40–50 medelsvår, över 60 mycket svår",
         "Swedish readability index: below 30 easy, 40–50 medium, above 60 very hard",
@@ -97,7 +97,7 @@ MEASURES: dict[str, tuple[str, str]] = {
         "share of names that are not in the source",
     ),
     "unsupported_numbers": (
-        "andel siffror i svaret som inte finns i underlaget",
+        "andel tal i svaret som inte finns i underlaget",
         "share of numbers in the answer that are not in the source",
     ),
     "word_length": ("bokstäver per ord", "letters a word"),
@@ -124,10 +124,10 @@ def glossary_text(language: Language) -> str:
     """What the tables leave out: arrows, and what a reference is."""
     return say(
         language,
-        "↑ högre är bättre, ↓ lägre är bättre, ingen pil: beskriver utan att värdera. **Facit** är ett svar som en "
-        "människa har godkänt; att likna det är inte detsamma som att vara rätt.",
-        "↑ higher is better, ↓ lower is better, no arrow: describes and does not judge. The **reference** is an answer "
-        "that a person approved of; to be like it is not the same as to be right.",
+        "↑ högre är bättre, ↓ lägre är bättre, ingen pil: beskriver utan att värdera. **Facit** är det "
+        "svar som uppgiften anger som gott; att likna det är inte detsamma som att vara rätt.",
+        "↑ higher is better, ↓ lower is better, no arrow: describes and does not judge. The **reference** is the "
+        "answer that the task holds to be good; to be like it is not the same as to be right.",
     )
 
 
