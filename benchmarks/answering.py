@@ -2,14 +2,15 @@
 
     python benchmarks/answering.py WAY MODEL LOAD.json OUT.json
 
-A line on stdin: answer all prompts, write the answers to OUT, print the seconds. WAY is `kommunbench`, `lm_eval` or
-`transformers`; each imports what it needs alone, for lm_eval lives in an environment of its own.
+A line on stdin: answer all prompts, write the answers to OUT, print seconds and processor seconds. WAY is
+`kommunbench`, `lm_eval` or `transformers`; each imports what it needs alone, for lm_eval has an environment of its own.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable
@@ -77,6 +78,12 @@ def transformers(folder: str, load: dict[str, Any]) -> Answer:
     return answer
 
 
+def processor_seconds() -> float:
+    """What this process and those that it waited for have used."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+
+
 def main(way: str, folder: str, load_file: str, out: str) -> None:
     """Answer whenever a line comes in; results go to the real stdout, whatever a library prints."""
     pipe = os.fdopen(os.dup(1), "w", buffering=1)
@@ -88,11 +95,11 @@ def main(way: str, folder: str, load_file: str, out: str) -> None:
     answer: Answer = {"kommunbench": kommunbench, "lm_eval": lm_eval, "transformers": transformers}[way](folder, load)
     pipe.write("ready\n")
     for _ in sys.stdin:
-        started = time.perf_counter()
+        started, used = time.perf_counter(), processor_seconds()
         texts = answer()
         seconds = time.perf_counter() - started
         Path(out).write_text(json.dumps(texts), encoding="utf-8")
-        pipe.write(f"{seconds}\n")
+        pipe.write(f"{seconds} {processor_seconds() - used}\n")
 
 
 if __name__ == "__main__":

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -17,8 +16,7 @@ TOKENIZER = ROOT / "src" / "kommunbench" / "models" / "nano"
 QUESTION = "\n\nSammanfatta texten.\nSammanfattning:"
 
 
-@dataclass(frozen=True)
-class Load:
+class Load(NamedTuple):
     """One model and what it is asked. `inputs` are the texts, `references` an answer to each, `shots` before them."""
 
     name: str

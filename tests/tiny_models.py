@@ -109,3 +109,33 @@ def make(folder: Path, architecture: str, width: int = 32) -> ModelCard:
             weight.mul_(2)
     network.save_pretrained(folder, safe_serialization=True)
     return ModelCard(name=architecture, family="huggingface", path=str(folder), trainable=True)
+
+
+SMALL = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 512,
+    "pad_token_id": 0,
+    "eos_token_id": 1,
+    "bos_token_id": None,
+}
+
+
+def make_causal(folder: Path, model_type: str, **settings: object) -> ModelCard:
+    """A tiny model of any causal architecture, `settings` over those of SMALL."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    size = _tokenizer(folder)
+    torch.manual_seed(7)
+    config = AutoConfig.for_model(model_type, vocab_size=size, **{**SMALL, **settings})
+    network = AutoModelForCausalLM.from_config(config)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(2)
+    network.save_pretrained(folder)
+    return ModelCard(name=model_type, family="huggingface", path=str(folder))

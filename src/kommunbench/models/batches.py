@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from kommunbench.models.generate import pad_left, pad_right, padding_token, start_token
+from kommunbench.models.padding import pad_left, pad_right, padding_token, start_token
 
 UNSCORED = -100
 """The target of a token on which there is no loss."""

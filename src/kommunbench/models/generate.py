@@ -1,28 +1,26 @@
-"""The generation loop: greedy, in batches, with the very answers that one prompt at a time would give.
+"""Greedy answers, many prompts at once, with the very tokens that one prompt at a time would give.
 
-Prompts are sorted by length and padded on the left, identical prompts are answered once, and a row leaves the batch at
-the token that ends it, so that no step is spent on finished rows.
+Identical prompts are answered once, the longest come first, and none is worked on after the token that ends it. The
+architecture decides how: in slots (slots.py), or batch by batch (lockstep.py); a small model in several processes
+(forks.py).
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
 from kommunbench.core.model import Completion, Decoding
+from kommunbench.models.forks import can_fork, in_processes
+from kommunbench.models.lockstep import run_in_step
+from kommunbench.models.padding import start_token
+from kommunbench.models.slots import Row, Slots, can_use_slots, run_in_slots
 
-
-@dataclass(slots=True)
-class _Row:
-    """One prompt under way."""
-
-    place: int
-    prompt: list[int]
-    new: list[int] = field(default_factory=list)
+FORK_LIMIT = 50_000_000
+"""Parameters up to which a process a core is faster than a thread a core: beyond, steps are long enough for threads."""
 
 
 @torch.inference_mode()
@@ -33,16 +31,15 @@ def generate(model: Any, tokenizer: Any, prompts: Sequence[str], decoding: Decod
         model: a transformers causal or encoder-decoder model.
         tokenizer: its fast tokenizer.
         prompts: texts; one longer than the model can read loses its start.
-        decoding: limits, stop strings and batch size.
+        decoding: limits, stop strings and batch size, the latter of each process.
     """
     room = prompt_room(model, decoding.max_new_tokens)
     distinct = list(dict.fromkeys(prompts))
-    rows = [_Row(place, encode_prompt(tokenizer, prompt, room)) for place, prompt in enumerate(distinct)]
+    rows = [Row(place, encode_prompt(tokenizer, prompt, room)) for place, prompt in enumerate(distinct)]
     longest_first = sorted(rows, key=lambda row: (-len(row.prompt), row.place))
     was_training = model.training
     model.eval()
-    for start in range(0, len(rows), decoding.batch_size):
-        _run(model, tokenizer, longest_first[start : start + decoding.batch_size], decoding)
+    _answer(model, tokenizer, longest_first, decoding)
     model.train(was_training)
     answers = {prompt: _finish(tokenizer, row, decoding.stop) for prompt, row in zip(distinct, rows, strict=True)}
     return [answers[prompt] for prompt in prompts]
@@ -64,125 +61,39 @@ def prompt_room(model: Any, max_new_tokens: int) -> int:
     return max(1, positions if config.is_encoder_decoder else positions - max_new_tokens)
 
 
-def pad_left(rows: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """(ids, mask), both int64 (rows, longest): shorter rows are filled on the left, where the mask is 0."""
-    width = max(len(row) for row in rows)
-    ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in rows])
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
-    return ids, mask
-
-
-def pad_right(rows: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """As `pad_left`, with shorter rows filled on the right."""
-    width = max(len(row) for row in rows)
-    ids = torch.tensor([list(row) + [pad] * (width - len(row)) for row in rows])
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
-    return ids, mask
-
-
-def padding_token(tokenizer: Any) -> int:
-    """A token to fill rows with; it is always masked, so any will do."""
-    return next((token for token in (tokenizer.pad_token_id, tokenizer.eos_token_id) if token is not None), 0)
-
-
-def start_token(tokenizer: Any) -> int:
-    """A token to begin an empty text with."""
-    return next((token for token in (tokenizer.bos_token_id, tokenizer.eos_token_id) if token is not None), 0)
-
-
-def _run(model: Any, tokenizer: Any, rows: list[_Row], decoding: Decoding) -> None:
-    """Fill `row.new` of every row."""
+def _answer(model: Any, tokenizer: Any, rows: Sequence[Row], decoding: Decoding) -> None:
+    """Fill `row.new` of all `rows`, the longest first."""
     ends = _end_tokens(model, tokenizer)
-    step = (_EncoderDecoder if model.config.is_encoder_decoder else _Causal)(model, tokenizer, rows)
-    for _ in range(decoding.max_new_tokens):
-        newest = step.forward().argmax(-1).tolist()
-        for row, token in zip(rows, newest, strict=True):
-            row.new.append(token)
-        going = [
-            index
-            for index, row in enumerate(rows)
-            if row.new[-1] not in ends and not _stopped(tokenizer, row.new, decoding.stop)
-        ]
-        if not going:
-            return
-        if len(going) < len(rows):
-            rows = [rows[index] for index in going]
-            step.keep(torch.tensor(going, device=model.device))
-        step.append(torch.tensor([[row.new[-1]] for row in rows], device=model.device))
 
-
-class _Causal:
-    """A causal model's cache, mask and positions, row by row."""
-
-    def __init__(self, model: Any, tokenizer: Any, rows: list[_Row]) -> None:
-        self.model = model
-        ids, mask = pad_left([row.prompt for row in rows], padding_token(tokenizer))
-        self.ids, self.mask = ids.to(model.device), mask.to(model.device)
-        self.cache: Any = None
-        accepted = inspect.signature(model.forward).parameters
-        self.with_positions = "position_ids" in accepted
-        self.extra = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
-
-    def forward(self) -> torch.Tensor:
-        """Logits of the next token, (rows, vocabulary)."""
-        inputs: dict[str, Any] = dict(self.extra)
-        if self.with_positions:
-            positions = (self.mask.cumsum(-1) - 1).clamp(min=0)
-            inputs["position_ids"] = positions[:, -self.ids.shape[1] :]
-        output = self.model(
-            input_ids=self.ids, attention_mask=self.mask, past_key_values=self.cache, use_cache=True, **inputs
+    def has_ended(row: Row) -> bool:
+        return (
+            len(row.new) == decoding.max_new_tokens
+            or row.new[-1] in ends
+            or _stopped(tokenizer, row.new, decoding.stop)
         )
-        self.cache = output.past_key_values
-        logits: torch.Tensor = output.logits[:, -1].float()
-        return logits
 
-    def keep(self, rows: torch.Tensor) -> None:
-        """Drop every row but these."""
-        self.cache.reorder_cache(rows)
-        self.mask = self.mask[rows]
+    processes = min(torch.get_num_threads(), len(rows) // 2)
+    if not rows:
+        return
+    if not can_use_slots(model, len(rows[0].prompt) + decoding.max_new_tokens):
+        for start in range(0, len(rows), decoding.batch_size):
+            run_in_step(model, tokenizer, rows[start : start + decoding.batch_size], has_ended)
+    elif processes > 1 and can_fork(model.device) and model.num_parameters() <= FORK_LIMIT:
+        for number, new in in_processes(partial(_in_slots, model, rows, decoding, has_ended), len(rows), processes):
+            rows[number].new = new
+    else:
+        for _ in _in_slots(model, rows, decoding, has_ended, iter(range(len(rows)))):
+            pass
 
-    def append(self, tokens: torch.Tensor) -> None:
-        """The tokens just made, (rows, 1)."""
-        self.ids = tokens
-        self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=1)
 
-
-class _EncoderDecoder:
-    """An encoder-decoder's encoded prompts and the decoder's cache, row by row."""
-
-    def __init__(self, model: Any, tokenizer: Any, rows: list[_Row]) -> None:
-        self.model = model
-        # Encoders count positions from the left edge, so rows are padded on the right.
-        ids, mask = pad_right([row.prompt for row in rows], padding_token(tokenizer))
-        self.mask = mask.to(model.device)
-        self.encoded = model.get_encoder()(input_ids=ids.to(model.device), attention_mask=self.mask)
-        start = model.generation_config.decoder_start_token_id
-        start = model.config.decoder_start_token_id if start is None else start
-        self.ids = torch.full((len(rows), 1), start, device=model.device)
-        self.cache: Any = None
-
-    def forward(self) -> torch.Tensor:
-        """Logits of the next token, (rows, vocabulary)."""
-        output = self.model(
-            encoder_outputs=self.encoded,
-            attention_mask=self.mask,
-            decoder_input_ids=self.ids,
-            past_key_values=self.cache,
-            use_cache=True,
-        )
-        self.cache = output.past_key_values
-        logits: torch.Tensor = output.logits[:, -1].float()
-        return logits
-
-    def keep(self, rows: torch.Tensor) -> None:
-        """Drop every row but these."""
-        self.cache.reorder_cache(rows)
-        self.mask = self.mask[rows]
-        self.encoded.last_hidden_state = self.encoded.last_hidden_state[rows]
-
-    def append(self, tokens: torch.Tensor) -> None:
-        """The tokens just made, (rows, 1)."""
-        self.ids = tokens
+def _in_slots(
+    model: Any, rows: Sequence[Row], decoding: Decoding, has_ended: Callable[[Row], bool], numbers: Iterator[int]
+) -> Iterator[tuple[int, list[int]]]:
+    """Answer those of `rows` that `numbers` names, and give each one's number and new tokens."""
+    number_of = {row.place: number for number, row in enumerate(rows)}
+    slots = Slots(model, min(decoding.batch_size, len(rows)), len(rows[0].prompt) + decoding.max_new_tokens)
+    for row in run_in_slots(slots, (rows[number] for number in numbers), has_ended):
+        yield number_of[row.place], row.new
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
@@ -199,7 +110,7 @@ def _stopped(tokenizer: Any, new: list[int], stop: tuple[str, ...]) -> bool:
     return any(text in tail for text in stop)
 
 
-def _finish(tokenizer: Any, row: _Row, stop: tuple[str, ...]) -> Completion:
+def _finish(tokenizer: Any, row: Row, stop: tuple[str, ...]) -> Completion:
     text = tokenizer.decode(row.new, skip_special_tokens=True)
     cut = min((place for place in (text.find(end) for end in stop) if place >= 0), default=len(text))
     return Completion(text[:cut].strip(), prompt_tokens=len(row.prompt), new_tokens=len(row.new))

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch.nn.functional import cross_entropy
 
 from kommunbench.models.batches import UNSCORED
-from kommunbench.models.generate import pad_right
+from kommunbench.models.padding import pad_right
 from kommunbench.models.word_drills import word_drills
 
 PAD, END = "<pad>", "<end>"
