@@ -411,6 +411,20 @@ def test_the_logged_adapter_loads_again_and_answers_as_it_did(folder, tmp_path, 
     prompts = pd.DataFrame({"prompt": ["Fråga: hej\nSvar:"]})
     assert loaded.predict(prompts, params={"max_new_tokens": 6, "stop": "\n\n"}) == expected
 
+    from typer.testing import CliRunner
+
+    from kommunbench.cli.model import app
+
+    words = ["export", "models:/kommunbench-pilot-tiny/1", "--to", str(tmp_path / "merged"), "--json"]
+    done = CliRunner().invoke(app, [*words, "--results", str(folder.path.parent)])
+    assert done.exit_code == 0, f"{done.output}{done.exception!r}"
+    merged = load_card("tiny").model_copy(update={"path": str(tmp_path / "merged")})
+    exported = open_model(merged)
+    assert exported.digest == json.loads(done.stdout)["digest"]
+    assert [answer.text for answer in exported.generate([Query("Fråga: hej\nSvar:", {}, "")], decoding)] == expected
+    done = CliRunner().invoke(app, ["export", "models:/kommunbench-pilot-tiny@champion", *words[2:]])
+    assert done.exit_code != 0, "nothing beat its base, so nothing is champion"
+
 
 def make_tiny_model(home: Path) -> None:
     """A causal model with random weights, and the card that leads to it."""

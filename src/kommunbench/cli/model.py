@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from kommunbench.cli.model_export import export
 from kommunbench.core.errors import KommunbenchError
 
-app = typer.Typer(no_args_is_help=True, help="Models: list them, make the built-in one anew.")
+app = typer.Typer(no_args_is_help=True, help="Models: list them, export a trained one, make the built-in one anew.")
 console = Console()
+app.command("export")(export)
 
 
 @app.command("list")

@@ -42,6 +42,7 @@ def run(words: tuple[str, ...]) -> None:
 
     def job(settings: Settings, resolved: str) -> None:
         from kommunbench.cli.compose import earlier_folders, make_plan
+        from kommunbench.cli.start_from import begin_from
         from kommunbench.report.earlier import carry_over
         from kommunbench.report.record import RunFolder
 
@@ -54,6 +55,7 @@ def run(words: tuple[str, ...]) -> None:
             rehearse(settings, plan)
             return
         folder.write_info(plan.info)
+        begin_from(settings, plan)
         carry_over(folder, plan.info, earlier_folders(settings))
         folder.write("plan.json", plan.model_dump_json(indent=1))
         folder.write("config.yaml", resolved)

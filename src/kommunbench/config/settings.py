@@ -124,6 +124,7 @@ class Settings(_Frozen):
     batch_size: int = Field(ge=1)
     reuse: bool = True
     earlier: tuple[str, ...] = Field((), description="runs to compare with: names in `results`, or folders")
+    start_from: str = Field("", description="go on from an adapter: a run, or models:/NAME@champion of `tracking.uri`")
     train: TrainSettings
     quorum: int = Field(ge=1)
     join_s: float = Field(ge=0)

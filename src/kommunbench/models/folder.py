@@ -54,7 +54,7 @@ def folder_faults(folder: Path, root: Path, where: str) -> Iterator[Fault]:
         if not path.resolve().is_relative_to(inside):
             yield Fault(f"{path.name} is a link that leads out of the folder", where, "copy the file itself")
     if (folder / "adapter_config.json").exists():
-        do = "give the whole model: an adapter merged into its base"
+        do = "give the whole model: `kommunbench model export` merges an adapter into its base"
         yield Fault("is an adapter that names a base elsewhere", where, do)
     yield from _code_faults(folder, where)
     yield from _index_faults(folder, where)

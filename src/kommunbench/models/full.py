@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,6 +64,10 @@ class Full(Lora):
         folder.mkdir(parents=True, exist_ok=True)
         arrays = {name: np.ascontiguousarray(array) for name, array in adapter.items()}
         save_file(arrays, folder / "adapter_model.safetensors")
+
+    def merged(self) -> Any:
+        """The base: the weights are in it."""
+        return self.base
 
     def _wrap(self, settings: TrainSettings) -> None:  # noqa: ARG002
         """Keep the base's own weights, once.

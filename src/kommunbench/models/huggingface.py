@@ -136,6 +136,13 @@ class HuggingFace:
         room = max_length if self.network.config.is_encoder_decoder else max_length - max_length // 2
         return [(self._fitted(prompt, room), answer) for prompt, answer in pairs]
 
+    def save_merged(self, adapter: Adapter, settings: TrainSettings, folder: Path) -> None:
+        """Write the whole model with `adapter` in its weights, and its tokenizer; the model is of no use afterwards."""
+        self.load_adapter(adapter, settings)
+        network = self._chosen(settings).merged()
+        network.save_pretrained(folder, safe_serialization=True)
+        getattr(self.tokenizer, "tokenizer", self.tokenizer).save_pretrained(folder)
+
     def _check_trainable(self) -> None:
         if not self.card.trainable:
             raise ModelError(Fault("is not trainable", f"models.{self.card.name}.trainable", "set it in the card"))

@@ -194,6 +194,10 @@ class Lora:
         config.save_pretrained(str(folder))
         config.base_model_name_or_path, config.inference_mode = named, False
 
+    def merged(self) -> Any:
+        """The base with what is loaded in its weights and without PEFT's layers; there is no way back."""
+        return self._wrapped.merge_and_unload()
+
     def _wrap(self, settings: TrainSettings) -> None:
         """Give the base LoRA layers of the settings' shape, switched off; nothing where it has them already."""
         shape = (settings.method, settings.rank, settings.alpha, settings.dropout)
