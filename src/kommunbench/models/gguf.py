@@ -54,7 +54,7 @@ class Gguf:
         except ValueError:
             what = "cannot be opened: not GGUF, or of an architecture that this llama.cpp does not have"
             raise ModelError(Fault(what, f"models.{card.name}.path")) from None
-        options = card.options
+        self._vocabulary, options = self.network._model.vocab, card.options
         self.tokenizer = as_chat(
             _Tokenizer(self.network), str(options.get("chat", CHAT[0])), str(options.get("system", "")),
             f"models.{card.name}.options",
@@ -89,14 +89,26 @@ class Gguf:
         room = max(1, self.network.n_ctx() - decoding.max_new_tokens)
         fit = getattr(self.tokenizer, "fit", None)
         ids = self.tokenizer(fit(prompt, room) if fit else prompt)["input_ids"][-room:] or [self.network.token_eos()]
-        self.network.reset()
-        found = self.network.create_completion(
-            ids, max_tokens=decoding.max_new_tokens, temperature=0, top_k=1, top_p=1, min_p=0, repeat_penalty=1,
-            stop=list(decoding.stop), seed=1,
-        )  # fmt: skip
-        text, usage = found["choices"][0]["text"], found["usage"]
+        new = self._continue(ids, decoding)
+        text = self.tokenizer.decode(new)
         cut = min((at for at in map(text.find, decoding.stop) if at >= 0), default=len(text))
-        return Completion(text[:cut].strip(), len(ids), int(usage["completion_tokens"]))
+        return Completion(text[:cut].strip(), len(ids), len(new))
+
+    def _continue(self, ids: list[int], decoding: Decoding) -> list[int]:
+        """The most likely tokens after `ids`, one by one, to an end, a stop string or the limit."""
+        from llama_cpp import llama_vocab_is_eog
+
+        self.network.reset()
+        tail = max((len(text.encode()) for text in decoding.stop), default=0) + 1  # a token has at least a byte
+        new: list[int] = []
+        for token in self.network.generate(ids, top_k=1, top_p=1, min_p=0, temp=0, repeat_penalty=1):
+            if llama_vocab_is_eog(self._vocabulary, token):
+                break
+            new.append(token)
+            newest = self.tokenizer.decode(new[-tail:]) if decoding.stop else ""
+            if len(new) == decoding.max_new_tokens or any(text in newest for text in decoding.stop):
+                break
+        return new
 
 
 def card_faults(card: ModelCard) -> list[Fault]:
@@ -122,8 +134,8 @@ class _Tokenizer:
         return {"input_ids": ids}
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of token numbers; a character that was cut is left out."""
-        return str(self._network.detokenize(list(ids)).decode(errors="ignore"))
+        """The text of token numbers; bytes that are no character are shown as such."""
+        return str(self._network.detokenize(list(ids)).decode(errors="replace"))
 
     def apply_chat_template(self, messages: list[dict[str, str]], enable_thinking: bool, **_: Any) -> str:
         """The template's text up to where the answer begins."""
