@@ -169,7 +169,9 @@ def draw(site: str, cell: Cell, metrics: Sequence[str], seed: int) -> dict[str, 
     for _ in range(SIZES[site]):
         example, ease = world.randrange(3), world.gauss(TASTE[site], 0.15)
         level = min(max(round((quality + ease + own.gauss(0, 0.08)) * 10), 0), 10)
-        for name in metrics:
+        for name in (name for name in metrics if find("metrics", name).needs):
+            drawn[name].append(find("metrics", name).unscored)
+        for name in (name for name in metrics if not find("metrics", name).needs):
             drawn[name].append(scored(cell.task, name, example, level, own.randrange(3)))
     return drawn
 
@@ -201,6 +203,8 @@ def answer(request: Request, site: RosterSite, tallies: Tallies, trouble: bool) 
     for slot in request.slots():
         cell, metric = Cell(*slot.key[0]), str(slot.key[1])
         code = trouble_with_task(site.name, cell.task) if trouble else Code.OK
+        if code is Code.OK and find("metrics", metric).needs:
+            code = Code.NO_READING  # no fabricated model says how sure it is, and no site has a tagger
         total = find("metrics", metric).zero
         for tally in tallies[site.name, cell, metric] if code is Code.OK else ():
             total = add(total, tally)

@@ -12,6 +12,7 @@ from flwr.proto.message_pb2 import Message as ProtoMessage
 
 from federated_folder import rows, settings_for, write_sites
 from kommunbench.core.masking import MASKED_SUM
+from kommunbench.core.registry import find, names
 from kommunbench.core.spec import Code, Request
 from kommunbench.federation.rounds import pooled
 from kommunbench.release import Ledger, verify
@@ -36,6 +37,17 @@ def the_sum(folder: RunFolder, moment: str) -> Received:
     return next(received for received in folder.received(moment) if received.site == MASKED_SUM)
 
 
+def needs_reading(key: tuple[object, ...]) -> bool:
+    """The slot's metric needs a tagger or an encoder, and no site here has one."""
+    return any(isinstance(part, str) and part in names("metrics") and bool(find("metrics", part).needs) for part in key)
+
+
+def given(received: Received) -> set[int]:
+    """How many sites stand behind each number, but for those that nobody can read."""
+    slots = zip(received.slots, received.given_by, strict=True)
+    return {count for (key, _, _), count in slots if not needs_reading(key)}
+
+
 def sums_of(folder: RunFolder, moment: str) -> dict[str, tuple[int, ...]]:
     """Every slot of a moment, added up over whoever has numbers in it."""
     found: dict[str, tuple[int, ...]] = {}
@@ -52,7 +64,7 @@ def test_sums_are_the_plain_run_s_to_the_last_bit_and_no_site_s_own_are_seen(fiv
     masked = run_here(settings_for(five, *SECAGG, "name=masked"), wiretap=crossed)
     for moment in ("round-000", "close"):
         assert sums_of(masked, moment) == sums_of(plain, moment) != {}
-        assert set(the_sum(masked, moment).given_by) == {4}
+        assert given(the_sum(masked, moment)) == {4}
     assert pooled(masked) == pooled(plain)
     by_site = {received.site: received for received in masked.received("round-000")}
     assert all(not by_site[site].slots and by_site[site].status == "ok" for site in SIZES)
@@ -66,7 +78,8 @@ def test_sums_are_the_plain_run_s_to_the_last_bit_and_no_site_s_own_are_seen(fiv
         lines = ledger.entries()
         assert [line["step"] for line in lines] == ["open", "share", "mask", "confirm", "unmask"] * 2
         assert {line["mode"] for line in lines} == {"secagg"}
-        assert lines[2]["released"] == (0 if site == "liten" else len(the_sum(masked, "round-000").slots))
+        readable = [key for key, _, _ in the_sum(masked, "round-000").slots if not needs_reading(key)]
+        assert lines[2]["released"] == (0 if site == "liten" else len(readable))
         assert lines[4]["company"]["sites"] == sorted(SIZES)
         assert not list((masked.path / "sites" / site / "secagg" / "masked").glob("[0-9a-f]*.json"))
 
@@ -132,6 +145,8 @@ def test_what_fewer_sites_give_than_min_sites_is_not_in_the_sum(tmp_path: Path) 
     folder = run_here(settings_for(write_sites(tmp_path / "data", data), *words, "name=few"))
     slots = zip(the_sum(folder, "round-000").slots, the_sum(folder, "round-000").given_by, strict=True)
     for (key, code, values), sites in slots:
+        if needs_reading(key):
+            continue
         short = key[0][0] == "summarization"
         assert (code, sites) == ((Code.TOO_FEW_SITES, 0) if short else (Code.OK, 4))
         assert any(values) is not short
@@ -152,7 +167,7 @@ def test_a_site_takes_no_key_that_it_does_not_know_itself(five: Path) -> None:
     folder = run_here(settings, forget_norr)
     ekby = _by_site(folder)["ekby"]
     assert (ekby.status, ekby.code) == ("refused", Code.UNKNOWN_KEY)
-    assert set(the_sum(folder, "round-000").given_by) == {3}
+    assert given(the_sum(folder, "round-000")) == {3}
 
 
 def test_each_step_is_taken_once(five: Path) -> None:

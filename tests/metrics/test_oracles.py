@@ -12,6 +12,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -23,8 +24,8 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from kommunbench.core import swedish
 from kommunbench.core.registry import find, names
-from kommunbench.metrics import s_passive
-from kommunbench.metrics.texts import source
+from kommunbench.metrics import lattlast_rules, s_passive
+from kommunbench.metrics.texts import NEGATIONS, source
 from metric_oracles import ORACLES, N, page
 
 Rows = Callable[[str, int], Scored]
@@ -52,7 +53,7 @@ def test_every_metric_has_an_oracle_and_the_page_states_it() -> None:
 
 @counts
 def test_counts_of_words_and_sentences(real_rows: Rows, count: int) -> None:
-    rows = real_rows("translation_pud", count)
+    rows = real_rows("all", count)
     texts = [answer for answer, _ in rows]
     words = [word for text in texts for word in swedish.words(text)]
     letters = [len(re.findall(r"[^\W\d_]", word)) for word in words]
@@ -61,13 +62,14 @@ def test_counts_of_words_and_sentences(real_rows: Rows, count: int) -> None:
     equal("sentence_length", rows, sentence_length=len(words) / ends)
     equal("long_words", rows, long_words=long / len(words), word_length=sum(letters) / len(words))
     equal("s_passive", rows, s_passive=sum(map(s_passive.is_s_passive, words)) / len(words))
-    sources = sum(len(swedish.words(source(example))) for _, example in rows)
-    equal("compression", rows, compression=len(words) / sources)
+    sourced = [(answer, source(example)) for answer, example in rows if source(example)]
+    answers, sources = (sum(len(swedish.words(text)) for text in texts) for texts in zip(*sourced, strict=True))
+    equal("compression", rows, compression=answers / sources)
 
 
 @counts
 def test_variety_and_repetition(real_rows: Rows, count: int) -> None:
-    rows = real_rows("summarization_ingress", count)
+    rows = real_rows("all", count)
     values, seen, again = [], 0, 0
     for answer, _ in rows:
         words = [word.lower() for word in swedish.words(answer)]
@@ -82,7 +84,7 @@ def test_variety_and_repetition(real_rows: Rows, count: int) -> None:
 
 @counts
 def test_numbers_and_names(real_rows: Rows, count: int) -> None:
-    rows = real_rows("simplification_section", count)
+    rows = real_rows("all", count)
     asked = {"numbers": [0, 0, 0, 0], "names": [0, 0, 0, 0]}
     for answer, example in rows:
         text = source(example)
@@ -99,6 +101,58 @@ def test_numbers_and_names(real_rows: Rows, count: int) -> None:
     for kind, (said, unknown, had, still) in asked.items():
         equal("grounding", rows, **{f"unsupported_{kind}": unknown / said})
         equal("kept", rows, **{f"kept_{kind}": still / had})
+
+
+@counts
+def test_dates_facts_and_negations(real_rows: Rows, count: int) -> None:
+    """Dates by set arithmetic; facts are words of the source; a text negates where it has one of the words, at all."""
+    chance, rows, dates, facts, agree = random.Random(6), [], [0, 0], [0, 0], 0
+    negation = re.compile(rf"(?<!\w)(?:{'|'.join(NEGATIONS)})(?!\w)", re.IGNORECASE)
+    for answer, example in real_rows("all", count):
+        words = [word for word in swedish.normalise(source(example)).split() if word.isalpha()]
+        wanted = chance.sample(words, min(3, len(words)))
+        rows.append((answer, replace(example, facts={"must_keep": wanted})))
+        had = {one for one in swedish.numbers(source(example)) if re.fullmatch(r"[\d-]*-\d\d-\d\d", one)}
+        said = swedish.normalise(answer).split()
+        dates = [dates[0] + len(had), dates[1] + len(had & swedish.known_numbers(answer))]
+        facts = [facts[0] + len(wanted), facts[1] + len([word for word in wanted if word in said])]
+        agree += bool(negation.search(answer)) in {bool(negation.search(one)) for one in example.references}
+    assert 0 < agree < len(rows)
+    equal(
+        "meaning",
+        rows,
+        kept_dates=dates[1] / dates[0],
+        kept_facts=facts[1] / facts[0],
+        negation_agrees=agree / len(rows),
+    )
+
+
+@counts
+def test_rules_of_easy_reading(real_rows: Rows, count: int) -> None:
+    """Every rule by another count over the same sentences; what a list or pattern holds is the metric's own."""
+    rows, breaches, sentences, kept = real_rows("all", count), 0, 0, Fraction(0)
+    for answer, _ in rows:
+        broken = Counter[str]()
+        for sentence in swedish.sentences(answer):
+            words, pieces = swedish.words(sentence), re.split(r"-", " ".join(swedish.words(sentence)))
+            small = Counter(word.lower() for word in words)
+            letters = [len(re.findall(r"[^\W\d_]", one)) for one in " ".join(pieces).split()]
+            broken.update({
+                "long_sentence": len(words) >= 16,
+                "passive": sum(s_passive.is_s_passive(word) for word in words) > 0,
+                "abbreviation": lattlast_rules._ABBREVIATION.search(sentence) is not None,
+                "official_word": not lattlast_rules._OFFICIAL.isdisjoint(small),
+                "long_word": max(letters, default=0) >= 16,
+                "many_numbers": len(swedish.numbers(sentence)) >= 3,
+                "many_clauses": sum(small[word] for word in lattlast_rules._CLAUSE) >= 3,
+                "double_negation": sum(small[word] for word in NEGATIONS) >= 2,
+                "insertion": lattlast_rules._INSERTION.search(sentence) is not None,
+            })  # fmt: skip
+            sentences += 1
+        breaches += broken.total()
+        if broken:
+            kept += Fraction(sum(not broken[rule] for rule in lattlast_rules.RULES), len(lattlast_rules.RULES))
+    equal("lattlast_rules", rows, rules_kept=float(kept / len(rows)), rule_violations=100 * breaches / sentences)
 
 
 @counts

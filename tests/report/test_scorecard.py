@@ -150,7 +150,7 @@ def test_faults_of_a_card_are_told_at_once_with_the_nearest_name() -> None:
         "scorecard.correct.weights: sentence_length on lattlast is no share with a direction "
         "(write sentence_length: {weight: 2, worst: ..., best: ...})",
         "scorecard.correct.weights: task lattlast has no measure 'compression' (there is sari, chrf, lix, "
-        "sentence_length, kept_numbers, kept_names, primary)",
+        "sentence_length, kept_numbers, kept_names, nominal_ratio, primary)",
         "scorecard.correct.weights: task lattlast has no measure 'sarii' (did you mean 'sari'?)",
     ]
 

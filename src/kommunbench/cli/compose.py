@@ -26,6 +26,7 @@ from kommunbench.federation.engines import open_engine
 from kommunbench.federation.plan import Plan, pairs_to_compare, pairs_with_earlier, tally_shares
 from kommunbench.federation.strategies import check_options
 from kommunbench.models.open import card_digest, reads_prompt
+from kommunbench.models.reader import reader_digests
 from kommunbench.release.identity import Identity
 from kommunbench.release.peers import PEERS
 from kommunbench.report.record import EarlierRun, RosterSite, RunFolder, RunInfo
@@ -157,6 +158,7 @@ def make_spec(settings: Settings) -> RunSpec:
         reuse=settings.reuse,
         privacy=settings.privacy.name,
         min_sites=settings.privacy.min_sites,
+        readers=dict(reader_digests((*settings.config_dirs, *overlay("conf")))),
     )
 
 

@@ -62,9 +62,9 @@ def review(
     from kommunbench.tracking.first_page import FirstPage
     from kommunbench.tracking.server import prepare_server
 
-    kept = KeptAnswers(_home(home))
+    kept = KeptAnswers(site_home(home))
     run = choose_run(kept, run)
-    found, cells = _systems(kept.cells(run), task, model or [])
+    found, cells = systems_to_look_at(kept.cells(run), task, model or [])
     with _store(home) as client:
         page = open_review(client, home, run, found, _name(rater), cells, count)
     folder = review_folder(home)
@@ -95,7 +95,7 @@ def ratings(
     from kommunbench.site.review import collect_ratings
 
     with _store(home) as client:
-        collected = collect_ratings(client, _home(home))
+        collected = collect_ratings(client, site_home(home))
     systems = read_systems(home)
     rows = [
         {"task": task, "system": alias, "run": systems[alias].run if alias in systems else "", **_summary(found)}
@@ -133,9 +133,9 @@ def errors(
     from kommunbench.site.answers import KeptAnswers, choose_run
     from kommunbench.site.errors import find_errors, write_errors
 
-    kept = KeptAnswers(_home(home))
+    kept = KeptAnswers(site_home(home))
     run = choose_run(kept, run)
-    found, _ = _systems(kept.cells(run), task, [])
+    found, _ = systems_to_look_at(kept.cells(run), task, [])
     findings = find_errors(home, run, found, most)
     path = write_errors(home, findings)
     if as_json:
@@ -158,11 +158,12 @@ def _store(home: Path) -> Iterator[Any]:
 
     os.umask(0o077)
     os.environ["MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"] = "false"
-    with open_store(TrackingSettings().store(review_folder(_home(home)))) as client:
+    with open_store(TrackingSettings().store(review_folder(site_home(home)))) as client:
         yield client
 
 
-def _home(home: Path) -> Path:
+def site_home(home: Path) -> Path:
+    """The folder, which is a site's own. Raises ConfigError."""
     if not (home / "site.yaml").is_file():
         do = "in a simulation it is results/<run>/sites/<site>"
         raise ConfigError(Fault("not a site's own folder: it has no site.yaml", f"--home {home}", do))
@@ -175,7 +176,7 @@ def _name(rater: str) -> str:
     return rater
 
 
-def _systems(cells: list[Cell], task: str, models: list[str]) -> tuple[Task, list[Cell]]:
+def systems_to_look_at(cells: list[Cell], task: str, models: list[str]) -> tuple[Task, list[Cell]]:
     """The task, and the systems whose answers to it are wanted."""
     tasks = tuple(dict.fromkeys(cell.task for cell in cells))
     if task and task not in tasks:

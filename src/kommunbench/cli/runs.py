@@ -17,6 +17,7 @@ from rich.table import Column, Table
 
 from kommunbench.cli.hold import holder
 from kommunbench.core.errors import DataError, Fault, FederationError
+from kommunbench.core.folders import overlay
 from kommunbench.core.registry import did_you_mean
 from kommunbench.federation.progress import read_events
 from kommunbench.report.record import RunFolder
@@ -109,16 +110,29 @@ def watch_run(run: Annotated[str, typer.Argument(help="Name or folder.")], resul
 
 @app.command("ratings")
 def ask_ratings(
-    run: Annotated[str, typer.Argument(help="Name or folder.")], results: Results = Path("results")
+    run: Annotated[str, typer.Argument(help="Name or folder.")],
+    results: Results = Path("results"),
+    judge: Annotated[str, typer.Option(help="Also what this model said, at sites that had it judge answers.")] = "",
 ) -> None:
     """Ask the sites of a finished run what their staff said of its answers, and make the report again.
 
     Only sums come, from sites whose policy says `ratings: allow`, with the same rules on few examples as everything
     else. It can be asked again when more has been rated.
 
-    Example: kommunbench runs ratings pilot-20260301-101500
+    A judge is named by the digests of its model and of conf/rubric.yaml; sites with other ones have nothing to say. Its
+    agreement with staff always stands beside it.
+
+    Example: kommunbench runs ratings pilot-20260301-101500 --judge nano
     """
-    _conduct(find_run(run, results), {"ask": "ratings"})
+    from kommunbench.site.judge import judge_ref
+
+    folder = find_run(run, results)
+    named = judge_ref(judge, overlay("conf")) if judge else None
+    before = next((asked for asked in folder.judges() if asked != named), None) if named else None
+    if before is not None:
+        do = f"the same answers by two judges cannot be told apart in one report; --judge {before.name}, as it was then"
+        raise DataError(Fault(f"{folder.name} has numbers of another judge or rubric", "--judge", do))
+    _conduct(folder, {"ask": "ratings", "judge": named})
 
 
 @app.command("cancel")
@@ -150,7 +164,7 @@ def resume_run(run: Annotated[str, typer.Argument(help="Name or folder.")], resu
     _conduct(find_run(run, results), {})
 
 
-def _conduct(folder: RunFolder, ask: dict[str, str]) -> None:
+def _conduct(folder: RunFolder, ask: dict[str, Any]) -> None:
     from kommunbench.cli.run import conduct
     from kommunbench.config.settings import read_settings
     from kommunbench.federation.plan import Plan

@@ -18,6 +18,7 @@ from kommunbench.cli.doctor import add_doctor
 from kommunbench.cli.door import add_door
 from kommunbench.cli.evidence import site_evidence
 from kommunbench.cli.identity import add_identity
+from kommunbench.cli.judge import add_judge
 from kommunbench.cli.kept import add_kept
 from kommunbench.cli.node import add_node
 from kommunbench.cli.review import add_review
@@ -48,6 +49,7 @@ add_door(app)
 add_kept(app)
 app.command("evidence")(site_evidence)
 add_review(app)
+add_judge(app)
 add_identity(app)
 
 

@@ -139,7 +139,7 @@ def check_task(task: Task) -> Iterator[Fault]:
         if not faults:
             examples.append(Example(row.id or f"ex-{number}", row.inputs, row.references, facts=row.facts))
     scorable = [example for example in examples if example.references and set(task.facts) <= set(example.facts)]
-    for metric in metrics:
+    for metric in (metric for metric in metrics if metric.needs is None):  # what a model reads first is at the sites
         if scorable and not any(metric.score(example.references[0], example)[0] for example in scorable):
             yield Fault(f"metric {metric.name} scores none of the examples", _place(task), "give one what it reads")
 

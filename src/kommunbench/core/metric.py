@@ -20,6 +20,8 @@ from kommunbench.core.example import Example
 
 Tally = tuple[int, ...]
 Direction = Literal["higher", "lower", "none"]
+Need = Literal["confidence", "tags", "similarity"]
+"""What a model has to say of an answer before a metric can count it: a fact of that name, which the site adds."""
 INT64_MAX = 2**63 - 1
 FIXED = 10**12
 """Fixed point for real quantities in 0..1 or a little above: units of 1e-12, so a sum holds 9 million examples."""
@@ -69,10 +71,11 @@ class Measure:
     def closing_scale(self) -> int:
         """Units per 1 of this measure's closing sums: z in units of 1 / scale, z squared in units of 1 / scale^2.
 
-        A share's z is about 1 at most, and 64 bits hold 9 million of them squared at 1e-6. A measure in words or LIX
-        points has a z of tens or hundreds, so its unit is 1e-4: 9 million examples a site at z = 100, not 900.
+        A share's or a cosine's z is about 1 at most, and 64 bits hold 9 million of them squared at 1e-6. A measure in
+        words or LIX points has a z of tens or hundreds, so its unit is 1e-4: 9 million examples a site at z = 100, not
+        900.
         """
-        return 10**6 if self.unit == "share" else 10**4
+        return 10**6 if self.unit in ("share", "cosine") else 10**4
 
 
 class Metric(ABC):
@@ -86,6 +89,8 @@ class Metric(ABC):
     measures: ClassVar[tuple[Measure, ...]]
     source: ClassVar[str]
     """The paper or formula it follows."""
+    needs: ClassVar[Need | None] = None
+    """None: text and the row's facts are enough. Where no model at a site says it, it is not available there."""
 
     @abstractmethod
     def tally(self, prediction: str, example: Example) -> Sequence[int] | None:

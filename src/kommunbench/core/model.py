@@ -170,6 +170,30 @@ class Model(Protocol):
 
 
 @runtime_checkable
+class Likely(Model, Protocol):
+    """A model that says how likely it finds an answer."""
+
+    def log_likelihoods(self, questions: Sequence[tuple[str, Sequence[str]]], decoding: Decoding) -> list[list[float]]:
+        """For each (prompt, beginnings), the log-probability (nats) that its answer begins with each of them."""
+
+
+@runtime_checkable
+class Tagger(Protocol):
+    """What says which part of speech each word of a sentence is."""
+
+    def tags(self, sentence: Sequence[str]) -> list[str]:
+        """A tag for each word or punctuation mark: SUC's (`NN`, `VB|PRS|AKT`) or Universal Dependencies' (`NOUN`)."""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """What says how like each other texts are."""
+
+    def similarities(self, pairs: Sequence[tuple[str, Sequence[str]]]) -> list[tuple[float, float, float]]:
+        """Precision, recall and F1 of each answer against its references, -1..1, each the best over them."""
+
+
+@runtime_checkable
 class Trainable(Model, Protocol):
     """A model whose adapter can be trained."""
 

@@ -30,6 +30,9 @@ CRITERIA = ("correct", "complete", "plain", "usable")
 """What staff at a site judge an answer by, from 1 to 5."""
 RATED = (*(f"rated_{criterion}" for criterion in CRITERIA), "rated_agreement", "rated_by_metric")
 """Metrics of what staff said. They belong to no task: a site that allows it answers them on request."""
+JUDGED = (*(f"judged_{criterion}" for criterion in CRITERIA), "judge_agreement")
+"""Metrics of what a site's own judge said, and of how far it says what staff say; asked for together with theirs."""
+OPINIONS = (*RATED, *JUDGED)
 
 
 class _Frozen(BaseModel):
@@ -68,6 +71,14 @@ class ModelRef(_Frozen):
     tasks: tuple[str, ...] = ()
 
 
+class JudgeRef(_Frozen):
+    """Whose numbers a run asks for: a model and a rubric, by digest, so that unlike judges are never added up."""
+
+    name: Name
+    digest: str
+    rubric: str
+
+
 class PromptRef(_Frozen):
     """A way of asking: an instruction variant of the task, with `shots` worked examples from the site's train split."""
 
@@ -102,6 +113,8 @@ class RunSpec(_Frozen):
     """`secagg`: every reply is a step of a masked sum, and the coordinator sees sums over sites alone."""
     min_sites: int = Field(1, ge=1, description="with secagg: fewest sites behind any number of the sum")
     dp: DpSettings = DpSettings()
+    readers: dict[Name, str] = Field(default_factory=dict)
+    """By digest, the tagger and the encoder that answers are read with. A site that has others has none for the run."""
 
     @cached_property
     def digest(self) -> str:
@@ -184,6 +197,8 @@ class Request(_Frozen):
     totals: tuple[Total, ...] = ()
     pairs: tuple[Pair, ...] = ()
     masking: Masking | None = None
+    judge: JudgeRef | None = None
+    """With `ratings`: also what this judge said."""
 
     @cached_property
     def work(self) -> Request:
@@ -206,6 +221,11 @@ class Request(_Frozen):
             return self.digest
         return step_digest(self.work.digest, self.masking.session, self.masking.step)
 
+    @property
+    def opinions(self) -> tuple[str, ...]:
+        """Metrics of a request for ratings: staff's, and the judge's where one is named."""
+        return OPINIONS if self.judge else RATED
+
     def slots(self) -> tuple[Slot, ...]:
         """Every tally and sum that a reply to this request has, in the order of the wire."""
         if self.action == "work":
@@ -215,7 +235,7 @@ class Request(_Frozen):
                 for name in self.spec.task(cell.task).metrics
             )
         if self.action == "ratings":
-            return tuple(Slot((cell, name), find("metrics", name)) for cell in self.cells for name in RATED)
+            return tuple(Slot((cell, name), find("metrics", name)) for cell in self.cells for name in self.opinions)
         if self.action == "holdings":
             return tuple(Slot(tuple(holding), bare=True) for holding in holdings(self.spec))
         single = [
@@ -274,6 +294,8 @@ class Code(IntEnum):
     """What the slot asks about was not evaluated here, or is no longer kept."""
     TOO_FEW_SITES = 14
     """Fewer sites stand behind the sum than `min_sites` asks for, or one site's own numbers were asked for."""
+    NO_READING = 15
+    """No model here gives what the metric needs: the answering model no likelihood, the site no tagger or encoder."""
     TASK_NOT_APPROVED = 20
     MODEL_NOT_APPROVED = 21
     METRIC_NOT_ALLOWED = 22

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kommunbench.core.errors import ConfigError, Fault
 from kommunbench.core.model import ModelCard, StrategySettings, UpdateBounds
 from kommunbench.core.registry import find
-from kommunbench.core.spec import CENTRAL, Cell, Pair, RunSpec, Stage
+from kommunbench.core.spec import CENTRAL, Cell, JudgeRef, Pair, RunSpec, Stage
 from kommunbench.core.task import Task
 from kommunbench.report.record import ALONE, RunInfo
 
@@ -29,6 +29,7 @@ class Plan(BaseModel):
         deadline_s: how long a site may take to answer one message.
         grace_s: how long a site may be offline within that time before the others go on without it.
         ask: the run itself, only what sites' staff said of its answers by now, or only what sites hold for it.
+        judge: with ratings, whose numbers are asked for beside staff's.
         threshold: with secagg: so many sites take masks off a sum; 0: two thirds of those in it, and one.
         step_s: with secagg: how long a site may take to answer a step after its work is done.
         evaluate_every: evaluate the federated model on the test split every so many rounds; the last one always.
@@ -49,6 +50,7 @@ class Plan(BaseModel):
     step_s: float = Field(120, gt=0)
     evaluate_every: int = Field(1, ge=1)
     ask: Literal["run", "ratings", "holdings"] = "run"
+    judge: JudgeRef | None = None
 
 
 class Moment(NamedTuple):

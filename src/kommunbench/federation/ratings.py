@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from kommunbench.core.registry import find
-from kommunbench.core.spec import RATED, Cell, Request, Total
+from kommunbench.core.spec import OPINIONS, Cell, Request, Total
 from kommunbench.federation.plan import base_cells, federated_cells
 from kommunbench.federation.rounds import Rounds
 from kommunbench.report.pool import gather, pool
@@ -29,7 +29,8 @@ def ask_ratings(rounds: Rounds) -> None:
     name = f"ratings-{1 + max(numbers(rounds.folder), default=0)}"
     rounds.events.say("start", moments=[name, f"{name}-close"], sites=rounds.roster)
     rounds.find_sites()
-    rounds.exchange(name, Request(spec=spec, action="ratings", round=spec.rounds, cells=rated_cells(rounds)), {})
+    asked = Request(spec=spec, action="ratings", round=spec.rounds, cells=rated_cells(rounds), judge=rounds.plan.judge)
+    rounds.exchange(name, asked, {})
     rounds.exchange(f"{name}-close", Request(spec=spec, action="close", round=spec.rounds, totals=totals(rounds)), {})
     rounds.events.say("end")
 
@@ -52,5 +53,5 @@ def totals(rounds: Rounds) -> tuple[Total, ...]:
     return tuple(
         Total(cell=cell, metric=name, total=total)
         for (cell, name), parts in gathered.tallies.items()
-        if name in RATED and (total := pool(find("metrics", name), parts).total)[0]
+        if name in OPINIONS and (total := pool(find("metrics", name), parts).total)[0]
     )

@@ -40,11 +40,10 @@ class Label(Metric):
 
     def tally(self, prediction: str, example: Example) -> Sequence[int] | None:
         """Counts by the label's place in the list; None where the row has no label or its list lacks it."""
-        labels = [swedish.normalise(str(label)) for label in example.facts.get("labels", ())]
-        right = swedish.normalise(str(example.facts.get("label", "")))
-        if right not in labels or len(labels) > MOST_LABELS:
+        labels, right = labels_of(example)
+        if not right:
             return None
-        said = _named(swedish.normalise(prediction), labels)
+        said = named(swedish.normalise(prediction), labels)
         return (
             int(said == right),
             int(not said),
@@ -65,7 +64,15 @@ class Label(Metric):
 METRIC = Label()
 
 
-def _named(answer: str, labels: Sequence[str]) -> str:
+def labels_of(example: Example) -> tuple[list[str], str]:
+    """The task's labels in their order and the right one, normalised; no right one where the row has none of them."""
+    labels = [swedish.normalise(str(label)) for label in example.facts.get("labels", ())]
+    right = swedish.normalise(str(example.facts.get("label", "")))
+    return labels, right if right in labels and len(labels) <= MOST_LABELS else ""
+
+
+def named(answer: str, labels: Sequence[str]) -> str:
+    """The label that a normalised answer names; empty where it names none, or several."""
     if answer in labels:
         return answer
     found = {label for label in labels if re.search(rf"(?<![\w-]){re.escape(label)}(?![\w-])", answer)}

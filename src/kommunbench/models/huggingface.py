@@ -73,6 +73,16 @@ class HuggingFace:
         with self._place.folded():
             return generate(self.network, self.tokenizer, prompts, decoding)
 
+    def log_likelihoods(self, questions: Sequence[tuple[str, Sequence[str]]], decoding: Decoding) -> list[list[float]]:
+        """For each (prompt, beginnings), the log-probability (nats) that its answer begins with each of them."""
+        from kommunbench.models.generate import prompt_room
+        from kommunbench.models.likelihood import log_likelihoods
+
+        room = prompt_room(self.network, decoding.max_new_tokens)
+        fitted = [(self._fitted(prompt, room), beginnings) for prompt, beginnings in questions]
+        with self._place.folded():
+            return log_likelihoods(self.network, self.tokenizer, fitted, decoding.max_new_tokens)
+
     def new_adapter(self, settings: TrainSettings, seed: int) -> Adapter:
         """A fresh adapter that leaves the base model's answers unchanged (LoRA's B is zero)."""
         self._check_trainable()

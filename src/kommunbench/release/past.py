@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from kommunbench.core.spec import RATED, Cell, Code, Slot
+from kommunbench.core.spec import OPINIONS, Cell, Code, Slot
 from kommunbench.release.budget import YEAR, Spent
 from kommunbench.release.policy import ReleasePolicy
 
@@ -29,7 +29,7 @@ def sets_of(slot: Slot) -> list[str]:
     """
     metric = slot.key[1] if slot.metric is not None else slot.key[-2]
     cells = [cell for cell in slot.key if isinstance(cell, Cell)]
-    if metric in RATED:
+    if metric in OPINIONS:
         return ["/".join(map(str, (*cell, metric))) for cell in cells]
     return [f"{cell.task}/{cell.split}/{metric}" for cell in cells]
 

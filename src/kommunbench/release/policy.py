@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, 
 from kommunbench.core.digests import digest
 from kommunbench.core.endpoints import checked_server, own_network
 from kommunbench.core.example import Split
-from kommunbench.core.spec import RATED, Cell, Code, ModelRef, Request, RunSpec, Slot, TaskRef
+from kommunbench.core.spec import JUDGED, OPINIONS, Cell, Code, ModelRef, Request, RunSpec, Slot, TaskRef
 from kommunbench.core.task import Task
 
 INSTALLED: Literal["installed"] = "installed"
@@ -166,7 +166,7 @@ class ReleasePolicy(BaseModel):
     def metric_code(self, task: TaskRef, metric: str) -> Code:
         """OK where the installed task names the metric, or staff gave it, and the policy allows it."""
         here = self._installed.tasks.get(task.name) if self._installed else None
-        named = here is not None and (metric in here[1] or (metric in RATED and self.ratings == "allow"))
+        named = here is not None and (metric in here[1] or (metric in OPINIONS and self.ratings == "allow"))
         return Code.OK if named and (self.metrics == "all" or metric in self.metrics) else Code.METRIC_NOT_ALLOWED
 
     def cell_code(self, spec: RunSpec, cell: Cell) -> Code:
@@ -194,6 +194,12 @@ class ReleasePolicy(BaseModel):
         if kind == "data" and self.min_sites > 1 and spec.privacy == "plain":
             return Code.TOO_FEW_SITES
         return next((self.task_code(task) for task in spec.tasks if task.name == name), Code.BAD_REQUEST)
+
+    def judge_code(self, request: Request, slot: Slot) -> Code:
+        """OK where the slot is not about a judge, or about one that is installed here and approved, by digest."""
+        if request.judge is None or slot.metric is None or slot.metric.name not in JUDGED:
+            return Code.OK
+        return self.model_code(ModelRef(name=request.judge.name, digest=request.judge.digest))
 
     def slot_code(self, spec: RunSpec, slot: Slot) -> Code:
         """OK where the slot's cells are approved and its metric is allowed for their tasks."""

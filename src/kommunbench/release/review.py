@@ -167,6 +167,7 @@ def _slot_verdicts(
         yield Code.OK if value is None else Code.INTERNAL  # nothing has a number here
         return
     yield policy.slot_code(request.spec, slot)
+    yield policy.judge_code(request, slot)
     yield noise_code(request.spec.dp, slot) if request.spec.dp.noisy else Code.OK
     yield _stated(answer.codes.get(slot.key, Code.OK))
     if value is None:

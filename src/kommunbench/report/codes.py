@@ -23,6 +23,8 @@ class Outcome(StrEnum):
     """The site tried and something broke."""
     NOTED = "noted"
     """Worth a look, and nothing is lacking for it."""
+    UNAVAILABLE = "unavailable"
+    """No model there gives what the metric needs. Nothing is lost: nobody could have given it."""
 
 
 _CODES: dict[Code, tuple[Outcome, str, str]] = {
@@ -40,6 +42,11 @@ _CODES: dict[Code, tuple[Outcome, str, str]] = {
     ),
     Code.NO_DATA: (Outcome.MISSING, "har inga data för uppgiften", "has no data for the task"),
     Code.NOT_AVAILABLE: (Outcome.MISSING, "har inte kvar det som efterfrågades", "no longer keeps what was asked for"),
+    Code.NO_READING: (
+        Outcome.UNAVAILABLE,
+        "har ingen modell som ger det som måttet behöver",
+        "has no model that gives what the metric needs",
+    ),
     Code.TOO_FEW_SITES: (
         Outcome.REFUSED,
         "lämnar bara ut summor över fler organisationer",

@@ -199,6 +199,7 @@ def _row(cell: Cell, group: str, estimate: Estimate, pooled: Pooled, primary: bo
         refused=pooled.absent.get(Outcome.REFUSED, 0),
         missing=pooled.absent.get(Outcome.MISSING, 0),
         failed=pooled.absent.get(Outcome.FAILED, 0),
+        unavailable=pooled.absent.get(Outcome.UNAVAILABLE, 0),
         worst_site=worst,
         worst_value=None if worst is None else values[worst],
         best_site=best,

@@ -9,6 +9,36 @@ from kommunbench.report.tables import JUDGED, Table
 from kommunbench.report.wording import NOTHING, Language, arrow, pick, say
 
 MEASURES: dict[str, tuple[str, str]] = {
+    "abstention_brier": (
+        "som abstention_ece, men straffar även den som aldrig är säker",
+        "as abstention_ece, and whoever is never sure pays too",
+    ),
+    "abstention_ece": (
+        "hur långt modellens säkerhet på att svara eller avstå är från hur ofta den valde rätt; 0 är bäst",
+        "how far the model's confidence in answering or abstaining is from how often it chose rightly; 0 is best",
+    ),
+    "bertscore_f1": (
+        "likhet med facit i en annan språkmodells ögon; ser omskrivningar men knappt en ändrad siffra",
+        "likeness to the reference in another model's eyes; sees paraphrase, hardly a changed number",
+    ),
+    "bertscore_precision": ("hur mycket av svaret som liknar facit", "how much of the answer is like the reference"),
+    "bertscore_recall": ("hur mycket av facit som svaret liknar", "how much of the reference the answer is like"),
+    "bertscore_spread": (
+        "hur mycket bertscore_f1 skiljer mellan svar",
+        "how much bertscore_f1 differs between answers",
+    ),
+    "label_brier": (
+        "som label_ece, men straffar även den som aldrig är säker",
+        "as label_ece, and whoever is never sure pays too",
+    ),
+    "label_ece": (
+        "hur långt modellens säkerhet på sin etikett är från hur ofta den har rätt; 0 är bäst",
+        "how far the model's confidence in its label is from how often it is right; 0 is best",
+    ),
+    "nominal_ratio": (
+        "substantiv, prepositioner och particip mot pronomen, adverb och verb: över 1 är tungt och sakligt",
+        "nouns, prepositions, participles against pronouns, adverbs, verbs: above 1 is heavy with names of things",
+    ),
     "abstention_f1": (
         "avstår när riktlinjen inte svarar, och bara då: precision och täckning i ett tal",
         "abstains where the guideline has no answer, and only there: precision and recall in one number",
@@ -103,7 +133,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "word_length": ("bokstäver per ord", "letters a word"),
     "wrong_language": ("andel meningar på fel språk", "share of sentences in the wrong language"),
 }
-"""What each measure of kommunbench's own metrics says, in Swedish and English; staff's ratings have a section."""
+"""What each measure of kommunbench's own metrics says, in Swedish and English; opinions have sections."""
 
 
 def glossary_tables(report: Report, language: Language) -> Iterator[Table]:

@@ -1,4 +1,4 @@
-"""What staff at the sites said of answers, as a report shows it."""
+"""What staff at the sites said of answers, and what judges said, as a report shows it."""
 
 from __future__ import annotations
 
@@ -75,4 +75,68 @@ def _line(report: Report, row: Row, criterion: str, language: Language) -> tuple
         str(row.n),
         str(row.unscored),
         lacking(row, language),
+    )
+
+
+def judge_text(language: Language) -> str:
+    """How to read the judge's tables."""
+    return say(
+        language,
+        "En modell hos organisationerna har satt samma slags betyg som personalen, på samma frågor. Domaren är ett "
+        "mått som andra: kappa säger hur väl den följer personalens betyg på samma svar (Cohens, kvadratiska vikter; 1 "
+        "är full enighet, 0 slumpen). Utan kappa är betygen bara domarens egna. Oläsligt: domaren gav inget betyg från "
+        "1 till 5.",
+        "A model at the sites gave the same kind of numbers as staff, to the same questions. A judge is a measure like "
+        "another: kappa says how well it follows staff on the same answers (Cohen's, with quadratic weights; 1 is full "
+        "agreement, 0 is chance). Without a kappa the numbers are the judge's alone. Unreadable: the judge gave no "
+        "number from 1 to 5.",
+    )
+
+
+def judge_tables(report: Report, language: Language) -> Iterator[Table]:
+    """A table a task: a line a system and criterion, the judge's agreement with staff always in it."""
+    header = say(
+        language,
+        "System|Fråga|Domarens betyg 1–5|95 %, dessa|Minst 4|Kappa mot personal|95 %, dessa|Svar med båda|Svar|"
+        "Oläsligt|Saknas",
+        "System|Question|Judge's 1–5|95 %, these|At least 4|Kappa with staff|95 %, these|Answers with both|Answers|"
+        "Unreadable|Lacking",
+    )
+    for task in report.tasks:
+        rows = [
+            _judge_line(report, row, criterion, language)
+            for criterion in CRITERIA
+            for row in report.rows
+            if row.task == task.name and row.site_group == "all" and row.metric == f"judged_{criterion}" and _asked(row)
+        ]
+        if rows:
+            ordered = tuple(sorted(rows, key=lambda cells: cells[0]))
+            yield Table(pick(language, task.title), tuple(header.split("|")), ordered, "llrrrrrrrrl")
+
+
+def _judge_line(report: Report, row: Row, criterion: str, language: Language) -> tuple[str, ...]:
+    good = report.row(row.model_copy(update={"metric": f"judged_{criterion}_good"}))
+    return (
+        system(row, report, language),
+        say(language, *WORDS[criterion]),
+        number(row.value, row.unit, language),
+        interval(row.low, row.high, row.unit, language),
+        NOTHING if good is None else number(good.value, good.unit, language),
+        *_kappa(report.row(row.model_copy(update={"metric": f"judge_kappa_{criterion}"})), language),
+        str(row.n),
+        str(row.unscored),
+        lacking(row, language),
+    )
+
+
+def _kappa(row: Row | None, language: Language) -> tuple[str, str, str]:
+    """Kappa, its interval and how many answers are behind it; or that there is nothing to hold the judge against."""
+    if row is None or not _asked(row):
+        return say(language, "inga betyg av personal än", "no human ratings yet"), NOTHING, "0"
+    if row.value is None:
+        return lacking(row, language) if not row.n else NOTHING, NOTHING, str(row.n)
+    return (
+        number(row.value, row.unit, language),
+        interval(row.low, row.high, row.unit, language),
+        str(row.n),
     )

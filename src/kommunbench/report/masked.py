@@ -84,7 +84,7 @@ def _row(row: Row, invited: int, behind: Mapping[Key, Given]) -> Row:
     sites = behind[row.key].sites if row.key in behind else 0
     return row.model_copy(
         update={
-            **dict.fromkeys(("suppressed", "refused", "missing", "failed")),
+            **dict.fromkeys(("suppressed", "refused", "missing", "failed", "unavailable")),
             "sites": sites,
             "withheld": invited - sites,
             "new_site_reason": NOT_KNOWN,

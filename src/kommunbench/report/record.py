@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kommunbench.core.digests import digest
 from kommunbench.core.errors import DataError, Fault
-from kommunbench.core.spec import Cell, Code, Cost, Pair, Request, RunSpec
+from kommunbench.core.spec import Cell, Code, Cost, JudgeRef, Pair, Request, RunSpec
 from kommunbench.core.task import Bilingual, Task
 from kommunbench.report.journal import Journal
 from kommunbench.report.scorecard import Scorecard
@@ -196,6 +196,12 @@ class RunFolder:
         shutil.rmtree(self.path / "releases" / moment, ignore_errors=True)
         for file in files:
             self.journal.note(file)
+
+    def judges(self) -> list[JudgeRef]:
+        """Whose numbers were asked for, of those requests that are kept."""
+        asked = (path.read_bytes() for path in sorted(self.path.glob(request_file("*"))))
+        found = (Request.model_validate_json(data).judge for data in asked if b'"judge":{' in data)
+        return list(dict.fromkeys(judge for judge in found if judge is not None))
 
     def received(self, moment: str = "*") -> Iterator[Received]:
         """Everything that was answered, in the order of moments and sites' names."""

@@ -137,7 +137,7 @@ def _lacks(site: RosterSite, reply: Received | None) -> Iterable[_Found]:
     if site.trains and code is not Code.OK:
         yield _Found("training", None, outcome(code), code.name, sentence(code))
     for key, code, _ in reply.slots:
-        if code is not Code.OK:
+        if code is not Code.OK and outcome(code) is not Outcome.UNAVAILABLE:
             yield _Found("task", Cell(*key[0]).task, outcome(code), code.name, sentence(code), _metric(key))
 
 

@@ -74,6 +74,7 @@ class Row(RowKey):
     refused: int | None = Field(ge=0, description="sites whose policy or approval says no")
     missing: int | None = Field(ge=0, description="sites that gave no answer or have no data")
     failed: int | None = Field(ge=0, description="sites where something broke")
+    unavailable: int | None = Field(0, ge=0, description="sites without a model that gives what the metric needs")
     withheld: int | None = Field(
         None, ge=0, description="with masked sums, in place of the four before it: sites that are not in the value"
     )

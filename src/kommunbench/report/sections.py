@@ -9,7 +9,7 @@ from kommunbench.report.adoption import adoption_tables, adoption_text
 from kommunbench.report.assurance_tables import assurance_table, assurance_text
 from kommunbench.report.figure_tables import curve_table, gain_table
 from kommunbench.report.glossary import glossary_tables, glossary_text
-from kommunbench.report.judged import judged_tables, judged_text
+from kommunbench.report.judged import judge_tables, judge_text, judged_tables, judged_text
 from kommunbench.report.notes import notes
 from kommunbench.report.pareto import PARETO, pareto_tables, pareto_text
 from kommunbench.report.rows import PairRow, Report
@@ -118,6 +118,12 @@ def _sections(report: Report, language: Language) -> Iterator[Section]:
     if judged := tuple(judged_tables(report, language)):
         yield Section(
             say(language, "Vad personalen tyckte", "What staff said"), text=(judged_text(language),), tables=judged
+        )
+    if judge := tuple(judge_tables(report, language)):
+        yield Section(
+            say(language, "Vad domarmodellen tyckte", "What the judge said"),
+            text=(judge_text(language),),
+            tables=judge,
         )
     if others := [pair for pair in report.pairs if _shown(pair) and pair.primary and pair not in gains]:
         caption = say(language, "Par som bestämdes före körningen", "Pairs declared before the run")

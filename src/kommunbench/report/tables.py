@@ -25,8 +25,8 @@ from kommunbench.report.wording import (
     unit_name,
 )
 
-JUDGED = ("rated_", "agreement_", "metric_follows_")
-"""How the measures of what staff said begin: they have tables of their own."""
+JUDGED = ("rated_", "agreement_", "metric_follows_", "judged_", "judge_kappa_")
+"""How the measures of what staff and judges said begin: they have tables of their own."""
 SITES_SHOWN = 30
 """A table by site shows so many; report.json has all."""
 
@@ -233,11 +233,18 @@ def measure_table(task: TaskRow, board: Leaderboard, report: Report, language: L
     for name, example in measures.items():
         unit = unit_name(example.unit, language)
         found = [report.row(key.model_copy(update={"metric": name})) for key in keys]
-        cells = [NOTHING if row is None else number(row.value, row.unit, language) for row in found]
+        cells = [_cell(row, language) for row in found]
         rows.append((f"{name} {arrow(example.direction)}".strip(), unit, *cells))
     header = (say(language, "Mått", "Measure"), say(language, "Enhet", "Unit"))
     names = tuple(system(key, report, language) for key in keys)
     return Table(pick(language, task.title), (*header, *names), tuple(rows), "ll" + "r" * len(keys))
+
+
+def _cell(row: Row | None, language: Language) -> str:
+    """A value; or that no model gives what the measure needs."""
+    if row is not None and row.value is None and row.unavailable:
+        return outcome("unavailable", language)
+    return NOTHING if row is None else number(row.value, row.unit, language)
 
 
 def absence_table(report: Report, language: Language) -> Table:

@@ -184,16 +184,20 @@ def _name_faults(folder: RunFolder, received: Received, receipt: Receipt, file: 
 def _fits(spec: RunSpec, known: str, received: Received, receipt: Receipt) -> bool:
     """Whether the answer as it is kept gives the bytes that were signed.
 
-    The coordinator may have turned the weights down, and then the answer says so where the site had said OK.
+    The coordinator may have turned the weights down, and then the answer says so where the site had said OK. What does
+    not fit in 64 bits was never signed.
     """
     values = [entry for _, _, row in received.slots for entry in row]
     codes = [code for _, code, _ in received.slots]
     cells = released_cells((key, code) for key, code, _ in received.slots)
     weights = receipt.digests.payload != receipt.digests.numbers
-    stated = [
-        offline(spec, vectors_of([received.code, code], values, codes, astuple(received.cost)), cells, weights)
-        for code in {received.adapter_code, Code.OK}
-    ]
+    try:
+        stated = [
+            offline(spec, vectors_of([received.code, code], values, codes, astuple(received.cost)), cells, weights)
+            for code in {received.adapter_code, Code.OK}
+        ]
+    except OverflowError:
+        return False
     numbers = any(not receipt.disagreements({**each, "spec": known}) for each in stated)
     return numbers and receipt.rounding == received.rounding
 

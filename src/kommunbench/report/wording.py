@@ -33,6 +33,7 @@ _LACKS = {
     "refused": ("nekat", "refused"),
     "missing": ("uteblivet", "missing"),
     "failed": ("misslyckat", "failed"),
+    "unavailable": ("ej tillgängligt", "not available"),
     "withheld": ("inte med i summan", "not in the sum"),
 }
 _NOTED = ("anmärkning", "a remark")
@@ -40,6 +41,8 @@ _UNITS = {
     "share": ("0–1", "0–1"),
     "words": ("ord", "words"),
     "letters": ("bokstäver", "letters"),
+    "ratio": ("kvot", "ratio"),
+    "cosine": ("cosinus", "cosine"),
     "per 100 sentences": ("per 100 meningar", "per 100 sentences"),
 }
 _MOMENTS = {

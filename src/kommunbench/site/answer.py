@@ -49,7 +49,7 @@ from kommunbench.site.carried import Carried
 from kommunbench.site.close import close
 from kommunbench.site.data import SiteData
 from kommunbench.site.energy import EnergyMeter
-from kommunbench.site.evaluate import Evaluated, choose_shots, evaluate, render
+from kommunbench.site.evaluate import Evaluated, Way, choose_shots, evaluate, render
 from kommunbench.site.evaluations import KeptEvaluations
 from kommunbench.site.holdings import tell_holdings
 from kommunbench.site.keep import KeptTallies
@@ -59,6 +59,7 @@ from kommunbench.site.machine import opened_model
 from kommunbench.site.masked import MaskedAnswer
 from kommunbench.site.memory import canaries_for, log_memory
 from kommunbench.site.ratings import answer_ratings
+from kommunbench.site.readings import Readers
 from kommunbench.site.registrations import Registrations, noted_for
 from kommunbench.site.reuse import adapter_digest, evaluation_digest
 from kommunbench.site.settings import SiteSettings
@@ -111,7 +112,8 @@ class Work:
     ) -> None:
         self.settings, self.request, self.spec, self.adapters = settings, request, request.spec, adapters
         self.tasks = {ref.name: task for ref in self.spec.tasks if (task := self._task(ref.name))}
-        self.cards = {ref.name: card for ref in self.spec.models if (card := self._card(ref.name))}
+        named = [*(ref.name for ref in self.spec.models), *([request.judge.name] if request.judge else [])]
+        self.cards = {name: card for name in named if (card := self._card(name))}
         digests = {name: digest for name, card in self.cards.items() if (digest := _digest_or_none(card))}
         self.policy = policy.with_installed(self.tasks.values(), digests)
         self.kept = KeptTallies(settings.home / "tallies" / self.spec.run)
@@ -142,10 +144,11 @@ class Work:
         for cell in self.request.cells:
             outcome = self.evaluate(cell)
             for metric in self.spec.task(cell.task).metrics:
-                if isinstance(outcome, Code):
-                    codes[cell, metric] = outcome
+                total = outcome if isinstance(outcome, Code) else outcome.total(metric)
+                if isinstance(total, Code):
+                    codes[cell, metric] = total
                 else:
-                    values[cell, metric] = outcome.sum(metric)
+                    values[cell, metric] = total
         self.answer.values, self.answer.codes = values, codes
         if self.request.train and (self.request.masking is None or self.request.masking.train):
             self.train()
@@ -179,10 +182,10 @@ class Work:
                 return Code.NO_DATA
             shots = choose_shots(self.data.split(task, "train"), prompt.shots, self.spec.seed)
             decoding = Decoding(max_new_tokens=ref.max_new_tokens, stop=task.stop, batch_size=self.spec.batch_size)
-            key = self.key(cell, prompt, decoding)
+            key, readers = self.key(cell, prompt, decoding), self.readers(task)
             result = self.evaluations.find(key, task.metrics) if self.reuses else None
             if result is None:
-                result = evaluate(task, prompt, examples, shots, self.model(cell), decoding)
+                result = evaluate(task, Way(prompt, shots), examples, self.model(cell), decoding, readers)
                 self.evaluations.save(key, result)
                 self.add_cost(result)
             else:
@@ -211,8 +214,12 @@ class Work:
             model.digest,
             (prompt, self.spec.seed),
             decoding,
-            adapter_digest(self.adapter(cell), self.spec.train),
+            adapter_digest(self.adapter(cell), self.spec.train) + self.readers(task).digest,
         )
+
+    def readers(self, task: Task) -> Readers:
+        """The site's own models that the task's metrics have answers read by."""
+        return Readers.of(task, (*self.settings.conf, *overlay("conf")), self.spec.readers)
 
     def add_cost(self, result: Evaluated) -> None:
         """Add what an evaluation took."""

@@ -80,6 +80,8 @@ def close(request: Request, kept: KeptTallies, evaluations: KeptEvaluations) -> 
         ]
         z = difference(*sides)
         _put(values, codes, tuple(pair), None if z is None else closing_sums(z, measure))
+        if metric.needs and not any((cell, pair.metric) in totals for cell in (pair.left, pair.right)):
+            codes[tuple(pair)] = Code.NO_READING  # no site had anything to say
     answer.values, answer.codes = values, codes
     return answer
 

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from hashlib import sha256
+from typing import NamedTuple
 
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Metric, Tally, add
 from kommunbench.core.model import Completion, Decoding, Model, Query
-from kommunbench.core.spec import PromptRef
+from kommunbench.core.registry import find
+from kommunbench.core.spec import Code, PromptRef
 from kommunbench.core.task import Task
+from kommunbench.site.readings import Answered, Readers
 
 log = logging.getLogger("kommunbench.site")
 
@@ -34,6 +37,11 @@ class Evaluated:
         """The cell's sum for the metric of that name."""
         return reduce(add, self.per_example[metric])
 
+    def total(self, metric: str) -> Tally | Code:
+        """The sum; or NO_READING where the metric needs something of a model, and got it for no example."""
+        total, needs = self.sum(metric), find("metrics", metric).needs
+        return Code.NO_READING if needs and not total[0] else total
+
 
 def identity(example: Example) -> str:
     """What an example is recognised by when two systems are paired: a digest of its id, never its text."""
@@ -52,28 +60,39 @@ def choose_shots(train: Sequence[Example], count: int, seed: int) -> list[Exampl
     return sorted(answered, key=lambda example: sha256(f"{seed}:{example.id}".encode()).digest())[:count]
 
 
+class Way(NamedTuple):
+    """A way of asking, with its worked examples."""
+
+    prompt: PromptRef
+    shots: Sequence[Example] = ()
+
+
 def evaluate(
-    task: Task,
-    prompt: PromptRef,
-    examples: Sequence[Example],
-    shots: Sequence[Example],
-    model: Model,
-    decoding: Decoding,
+    task: Task, way: Way, examples: Sequence[Example], model: Model, decoding: Decoding, readers: Readers
 ) -> Evaluated:
-    """Generate an answer to every example and tally it under every metric of the task."""
+    """Generate an answer to every example, have read what metrics need, and tally it under every metric of the task."""
     started = time.perf_counter()
-    queries = [Query(render(task, prompt, example, shots), example.inputs, task.name) for example in examples]
+    queries = [Query(render(task, way.prompt, example, way.shots), example.inputs, task.name) for example in examples]
     completions = model.generate(queries, decoding)
     result = Evaluated([identity(example) for example in examples])
+    answered = Answered(queries, completions, examples, model, decoding, readers)
     for metric in task.find_metrics():
-        result.per_example[metric.name] = [
-            tally(metric, completion, example) for completion, example in zip(completions, examples, strict=True)
-        ]
+        read = zip(completions, read_for(metric, answered), strict=True)
+        result.per_example[metric.name] = [tally(metric, completion, example) for completion, example in read]
     result.answers = [completion.text for completion in completions]
     result.prompt_tokens = sum(completion.prompt_tokens for completion in completions)
     result.new_tokens = sum(completion.new_tokens for completion in completions)
     result.milliseconds = round((time.perf_counter() - started) * 1000)
     return result
+
+
+def read_for(metric: Metric, answered: Answered) -> Sequence[Example]:
+    """The examples as the metric needs them. Where reading fails they are as they were, and count as unscored."""
+    try:
+        return answered.examples_for(metric)
+    except Exception as error:
+        log.warning("what %s needs could not be read (%s): counted as unscored", metric.name, type(error).__name__)
+        return answered.examples
 
 
 def tally(metric: Metric, completion: Completion, example: Example) -> Tally:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from kommunbench.core.digests import digest
 from kommunbench.core.metric import Metric
-from kommunbench.core.spec import RATED, Cell
+from kommunbench.core.spec import OPINIONS, Cell
 from kommunbench.site.evaluate import Evaluated
 
 _RATED = "-rated"
@@ -43,7 +43,7 @@ class KeptTallies:
 
     def load(self, cell: Cell, metric: Metric) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.int64]] | None:
         """Digests [examples] and tallies [examples, width] of a cell, or None where nothing was kept."""
-        path = self._path(cell, _RATED if metric.name in RATED else "")
+        path = self._path(cell, _RATED if metric.name in OPINIONS else "")
         if not path.is_file():
             return None
         with np.load(path, allow_pickle=False) as arrays:

@@ -19,7 +19,7 @@ from kommunbench.site.carried import FOLDER as CARRIED
 from kommunbench.site.log import LOG
 from kommunbench.site.registrations import FOLDER as REGISTRATIONS
 
-OF_RUNS = ("tallies", "answers", CARRIED)
+OF_RUNS = ("tallies", "answers", "judged", CARRIED)
 """Folders with one of each run in them."""
 HasText = Literal["yes", "no", "unknown"]
 
@@ -60,6 +60,7 @@ KINDS = (
     Kind("ledger.jsonl*", "liggare: vad som har lämnat platsen", "ledger: what has left the site"),
     LOG_KIND,
     Kind("answers/*/*.jsonl", "modellers svar som sparats för bedömning", "models' answers, to be judged", "yes", True),
+    Kind("judged/*/*.jsonl", "domarmodellens siffror per svar", "the judge's numbers by answer", "no", True),
     Kind("review/**", "den egna granskningen", "the site's own review", "yes", True),
     Kind("ratings/**", "personalens bedömningar och kommentarer", "staff's ratings and comments", "yes", True),
     Kind("evidence/**", "underlag för dataskydd", "evidence for data protection"),

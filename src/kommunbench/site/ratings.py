@@ -18,10 +18,11 @@ from kommunbench.core.errors import DataError, Fault
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Tally
 from kommunbench.core.registry import find
-from kommunbench.core.spec import RATED, Answer, Cell, Code, Request
+from kommunbench.core.spec import JUDGED, OPINIONS, RATED, Answer, Cell, Code, Request
 from kommunbench.core.task import Task
 from kommunbench.site.answers import write_private
 from kommunbench.site.evaluate import Evaluated, identity
+from kommunbench.site.judge import Judgements, judged_by
 from kommunbench.site.keep import KeptTallies
 
 FOLDER = "ratings"
@@ -107,32 +108,51 @@ def answer_ratings(request: Request, tasks: Mapping[str, Task], kept: KeptTallie
     codes: dict[tuple[object, ...], Code] = {}
     for cell in request.cells:
         asked = {name: one for name, one in systems.items() if (one.run, one.cell) == (request.spec.run, cell)}
-        rated = rate(tasks[cell.task], cell, asked, kept, home) if asked and cell.task in tasks else None
+        judged = judged_by(home, request.spec.run, cell, request.judge)
+        known = cell.task in tasks and (asked or judged is not None)
+        rated = rate(tasks[cell.task], cell, asked, kept, home, judged or {}) if known else None
         if rated is not None:
             kept.save(cell, rated, rated=True)
-        for name in RATED:
-            if rated is None:
+        for name in request.opinions:
+            if rated is None or (name in JUDGED and judged is None):
                 codes[cell, name] = Code.NOT_AVAILABLE
+            elif not asked and name in (*RATED, "judge_agreement"):
+                codes[cell, name] = Code.NOT_AVAILABLE  # nobody at the site was asked
             else:
                 values[cell, name] = rated.sum(name)
     return Answer(values=values, codes=codes)
 
 
-def rate(task: Task, cell: Cell, asked: Mapping[str, RatedSystem], kept: KeptTallies, home: Path) -> Evaluated:
-    """Tallies of the answers that staff were given; one that nobody rated counts as unscored."""
+def rate(
+    task: Task, cell: Cell, asked: Mapping[str, RatedSystem], kept: KeptTallies, home: Path, judged: Judgements
+) -> Evaluated:
+    """Tallies of the answers that staff or the judge were given; one without a number counts as unscored.
+
+    An answer that staff were not given is nothing to their metrics, not even unscored; nor to the judge's, likewise.
+    """
     given: dict[str, dict[str, list[int]]] = {name: {} for one in asked.values() for name in one.sample}
     for rating in read_ratings(home, task.name):
         if rating.system in asked and rating.example in given:
             given[rating.example].setdefault(rating.criterion, []).append(rating.value)
     automatic = automatic_scores(task, cell, kept)
     examples = [
-        Example(name, {}, facts={"ratings": values, "automatic": automatic.get(identity(Example(name, {})))})
-        for name, values in given.items()
+        Example(
+            name,
+            {},
+            facts={
+                "ratings": given.get(name),
+                "automatic": automatic.get(identity(Example(name, {}))),
+                "judged": judged.get(name),
+            },
+        )
+        for name in dict.fromkeys((*given, *judged))
     ]
     result = Evaluated([identity(example) for example in examples])
-    for name in RATED:
-        metric = find("metrics", name)
-        result.per_example[name] = [metric.score("", example) for example in examples]
+    for name in OPINIONS:
+        metric, concerned = find("metrics", name), given if name in RATED else judged
+        result.per_example[name] = [
+            metric.score("", example) if example.id in concerned else metric.zero for example in examples
+        ]
     return result
 
 

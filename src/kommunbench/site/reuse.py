@@ -17,7 +17,7 @@ from kommunbench.core.model import Adapter, Decoding, TrainSettings
 from kommunbench.core.spec import PromptRef
 from kommunbench.core.task import Task
 
-LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "numpy", "sacrebleu", "rouge-score")
+LIBRARIES = ("torch", "transformers", "tokenizers", "peft", "numpy", "sacrebleu", "rouge-score", "nltk")
 """Other versions of these may answer or count otherwise."""
 
 

@@ -212,7 +212,7 @@ def _put_row(node: Node, row: Row, step: int) -> None:
     if row.primary:
         node.put(f"primary/{row.task}", step, row.value)
         node.put(f"{row.task}_counts/scored", step, row.n)
-        for name in ("unscored", "sites", "suppressed", "refused", "missing", "failed", "withheld"):
+        for name in ("unscored", "sites", "suppressed", "refused", "missing", "failed", "unavailable", "withheld"):
             node.put(f"{row.task}_counts/{name}", step, getattr(row, name))
 
 
