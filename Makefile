@@ -1,11 +1,12 @@
 # make run    the main job on synthetic data
 # make test   the default tests (under 3 minutes); make test-all runs all of them (under 15)
+# make door   release/ has every branch tested by tests/release/ alone; make mutants breaks it on purpose
 PYTHON ?= python3.11
 VENV := .venv
 READY := $(VENV)/.ready
 EXTRAS := dev
 
-.PHONY: run test test-all check wheel clean
+.PHONY: run test test-all check door mutants wheel clean
 
 run: $(READY)
 	$(VENV)/bin/kommunbench run
@@ -21,6 +22,15 @@ check: $(READY)
 	$(VENV)/bin/ruff format --check src tests benchmarks
 	$(VENV)/bin/mypy src
 	$(VENV)/bin/lint-imports
+
+door: $(READY)
+	$(VENV)/bin/pytest tests/release --cov=kommunbench.release --cov-branch --cov-report=term-missing:skip-covered \
+	  --cov-fail-under=100
+
+mutants: $(READY)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[mutants]"
+	$(VENV)/bin/mutmut run --max-children 2
+	$(VENV)/bin/mutmut results
 
 wheel: $(READY)
 	$(VENV)/bin/python -m build --wheel

@@ -45,6 +45,7 @@ LINES: dict[str, st.SearchStrategy[Any]] = {
     "metrics": st.one_of(st.just("all"), st.lists(st.sampled_from(METRICS), unique=True).map(tuple)),
     "training": st.sampled_from(["deny", "private", "allow", "allow"]),
     "full_tuning": st.sampled_from(["deny", "allow"]),
+    "received_adapters": st.sampled_from(["deny", "allow"]),
     "adapters": st.sampled_from(["deny", "approve", "allow", "allow"]),
     "max_update_norm": st.sampled_from([0.0, 0.5, 1.7, 1.8, 9.0]),
     "memorisation": st.sampled_from(["stop", "measure", "skip"]),
@@ -96,7 +97,8 @@ def requests(draw: st.DrawFn) -> Request:
     spec = d.make_spec(
         tasks=tasks, models=models, train=train, dp=draw(st.sampled_from([DpSettings(), DpSettings(), noise]))
     )
-    cells = draw(st.lists(st.sampled_from(d.CELLS), min_size=1, max_size=3, unique=True))
+    federated = [d.cell(stage="federated", round=1), d.cell("summarization", stage="local", origin="ekby")]
+    cells = draw(st.lists(st.sampled_from((*d.CELLS, *federated)), min_size=1, max_size=3, unique=True))
     return Request(spec=spec, cells=tuple(cells), train=draw(st.booleans()), round=1)
 
 
@@ -198,6 +200,8 @@ def broken_by(policy: ReleasePolicy, request: Request, slot: Slot, answer: Answe
     yield from names_break(policy, request, {cell.task}, {cell.model})
     if policy.results != "allow":
         yield "results"
+    if cell.stage != "base" and (policy.training, policy.received_adapters) == ("deny", "deny"):
+        yield "received_adapters"
     own = name in INSTALLED[cell.task].metrics or (name in RATED and policy.ratings == "allow")
     if not own or (policy.metrics != "all" and name not in policy.metrics):
         yield "metrics"
@@ -287,6 +291,7 @@ def stricter(line: str, value: Any, other: Any) -> Any:
         "results": ["deny", "approve", "allow"],
         "ratings": ["deny", "allow"],
         "full_tuning": ["deny", "allow"],
+        "received_adapters": ["deny", "allow"],
         "memorisation": ["stop", "measure", "skip"],
         "noise": ["required", "optional"],
     }[line]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 
 import doorway as d
 import pytest
@@ -27,8 +28,9 @@ def test_every_number_is_on_the_page(language):
     answer.values = {slot.key: d.row(slot, n) for n, slot in enumerate(request.slots(), start=41)}
     text, release = page(request, answer, language=language)
     for slot in request.slots():
-        numbers = ", ".join(f"{name}={n}" for name, n in zip(slot.metric.names, answer.values[slot.key], strict=True))
-        assert f"| {slot.key[1]}: {numbers}\n" in text
+        (line,) = (line for line in text.splitlines() if f"base, round 0, test, seed 0 | {slot.key[1]}: " in line)
+        for name, number in zip(slot.metric.names, answer.values[slot.key], strict=True):
+            assert re.search(rf"\b{name}={number}( \([0-9.]+\))?(, |$)", line)
     for number in (*release.values.tolist(), *release.cost.tolist()):
         assert re.search(rf"={number}\b", text)
     assert release.digest in text
@@ -39,7 +41,24 @@ def test_what_is_held_back_is_on_the_page():
     request = d.make_request(cells=d.CELLS[:1])
     text, _ = page(request, d.make_answer(request, 3))
     assert text.count("TOO_FEW_EXAMPLES") == len(request.slots())
-    assert str(Cost()) in text
+    assert all(f"{name}=0" in text for name in asdict(Cost()))
+
+
+def test_a_sum_in_fixed_point_is_also_shown_as_what_it_stands_for():
+    request = d.make_request(cells=d.CELLS[:1])
+    answer = d.make_answer(request)
+    slot = next(slot for slot in request.slots() if slot.key[1] == "token_f1")
+    answer.values = {slot.key: (40, 0, 12_345_678_901_234)}
+    text, _ = page(request, answer)
+    assert "token_f1: n=40, unscored=0, f1=12345678901234 (12.345679)\n" in text
+
+
+def test_systems_of_an_earlier_run_or_of_another_site_are_told_apart():
+    left, right = d.CELLS[0]._replace(stage="local", origin="ekby"), d.CELLS[0]._replace(run="f" * 64)
+    pair = (left, right, "abstention", "abstention_f1")
+    text, _ = page(d.close_request().model_copy(update={"totals": (), "pairs": (pair,)}))
+    assert "prompt plain, local, round 0, test, seed 0, ekby | guideline_qa, nano, prompt plain, base" in text
+    assert f"seed 0, {'f' * 64} | abstention" in text
 
 
 def test_weights_are_shown_by_name_size_and_range():

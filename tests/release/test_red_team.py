@@ -496,6 +496,14 @@ def a_metric_that_the_approved_task_does_not_have():
     return Way(d.make_answer(request), request)
 
 
+@way(Code.MODEL_NOT_APPROVED)
+def an_approved_model_with_weights_that_the_run_brings():
+    """Weights can be made to answer otherwise where a text says something: a sum of answers then counts such texts."""
+    cells = tuple(cell._replace(stage="federated", round=1) for cell in d.CELLS)
+    request = d.make_request(cells=cells)
+    return Way(d.make_answer(request), request)
+
+
 @way(Code.BAD_REQUEST)
 def a_metric_whose_name_is_text():
     tasks = (d.task_ref(d.QA).model_copy(update={"metrics": (CANARY,)}), d.task_ref(d.SHORT))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kommunbench.core.metric import INT64_MAX
 from kommunbench.core.registry import find
 from kommunbench.core.spec import Code, Slot
 from kommunbench.release import Ledger, let_out, review, unpack
@@ -31,10 +32,10 @@ def test_a_count_is_the_nearest_multiple(rounding, count):
 
 @st.composite
 def rows(draw):
-    """A metric's slot with a row that could be: every field between n * low and n * high."""
+    """A metric's slot with a row that could be: every field between n * low and n * high, in 64 bits."""
     metric = find("metrics", draw(st.sampled_from(METRICS)))
     n = draw(st.integers(1, 5000))
-    own = [draw(st.integers(n * field.low, n * field.high)) for field in metric.fields]
+    own = [draw(st.integers(n * field.low, min(n * field.high, INT64_MAX))) for field in metric.fields]
     return Slot((d.cell(), metric.name), metric), (n, draw(st.integers(0, 500)), *own)
 
 
@@ -54,6 +55,16 @@ def test_what_leaves_is_coarse_and_within_bounds(found, rounding):
             step = 1 << max(after.bit_length() - max((n // rounding).bit_length() - 1, 1), 0)
             assert after % step == 0
             assert step * n >= after * rounding / 2  # one step is worth many examples
+
+
+def test_the_largest_numbers_stay_on_the_grid_and_in_64_bits():
+    """The nearest point above is 2^63, which does not fit: the one below is taken."""
+    metric = find("metrics", "copied")
+    slot, n = Slot((d.cell(), "copied"), metric), 923
+    density = 9_205_357_638_345_293_824
+    rounded = rounded_row(slot, (n, 0, 0, density, 0), 2)[3]
+    assert rounded == 2**63 - 2 ** (63 - 8)  # 461 pairs of examples: 8 digits
+    assert rounded_row(Slot(("a", "b", "c")), (n, -density, INT64_MAX), 2)[1] == -rounded
 
 
 @settings(max_examples=60, deadline=None)

@@ -17,10 +17,14 @@ from kommunbench.release.identity import FILE as IDENTITY
 from kommunbench.release.preview import preview_page
 
 console = Console()
-LedgerFile = Annotated[Path, typer.Option("--ledger", help="The site's ledger; what waits lies beside it.")]
+Home = Annotated[Path, typer.Option("--home", help="The site's own folder.")]
+LedgerFile = Annotated[
+    Path | None, typer.Option("--ledger", help="The site's ledger, with what waits beside it; by default in --home.")
+]
 Digest = Annotated[str, typer.Argument(help="Digest of the bytes, or its first digits, as `site preview` shows it.")]
 By = Annotated[str, typer.Option(help="Who decides; it goes into the ledger.")]
-HERE = Path("ledger.jsonl")
+HERE = Path()
+LEDGER = "ledger.jsonl"
 
 
 def add_door(app: typer.Typer) -> None:
@@ -31,14 +35,15 @@ def add_door(app: typer.Typer) -> None:
 
 def preview(
     digest: Annotated[str, typer.Argument(help="Show one release; without it, the list of what waits.")] = "",
-    ledger: LedgerFile = HERE,
+    home: Home = HERE,
+    ledger: LedgerFile = None,
     language: Annotated[Literal["sv", "en"], typer.Option(help="Language of the page.")] = "sv",
 ) -> None:
     """The exact bytes that would leave, as a page to read. Approval is of their digest.
 
-    Example: kommunbench site preview 5f0c --ledger /srv/kommunbench/ledger.jsonl
+    Example: kommunbench site preview 5f0c --home /srv/kommunbench
     """
-    approvals = Approvals(Ledger(ledger))
+    approvals = Approvals(Ledger(ledger or home / LEDGER))
     if digest:
         found = _whole(approvals, digest)
         waiting = next(each for each in approvals.all() if each.payload == found)
@@ -54,12 +59,13 @@ def preview(
     console.print(table if table.row_count else "nothing waits")
 
 
-def approve(digest: Digest, by: By, ledger: LedgerFile = HERE) -> None:
+def approve(digest: Digest, by: By, home: Home = HERE, ledger: LedgerFile = None) -> None:
     """Say yes: those very bytes leave when the coordinator asks again.
 
     Example: kommunbench site approve 5f0c --by Berg
     """
-    decided = Approvals(Ledger(ledger)).decide(_whole(Approvals(Ledger(ledger)), digest), "approved", by)
+    approvals = Approvals(Ledger(ledger or home / LEDGER))
+    decided = approvals.decide(_whole(approvals, digest), "approved", by)
     console.print(f"approved {decided.payload[:12]} by {decided.by}; it leaves when the run asks again", markup=False)
 
 
@@ -67,27 +73,32 @@ def deny(
     digest: Digest,
     by: By,
     why: Annotated[str, typer.Option(help="For the site's own ledger; it never leaves.")] = "",
-    ledger: LedgerFile = HERE,
+    home: Home = HERE,
+    ledger: LedgerFile = None,
 ) -> None:
     """Say no: those bytes never leave, and the coordinator gets a code.
 
     Example: kommunbench site deny 5f0c --by Berg --why fel-underlag
     """
-    decided = Approvals(Ledger(ledger)).decide(_whole(Approvals(Ledger(ledger)), digest), "denied", by, why)
+    approvals = Approvals(Ledger(ledger or home / LEDGER))
+    decided = approvals.decide(_whole(approvals, digest), "denied", by, why)
     console.print(f"denied {decided.payload[:12]} by {decided.by}; nothing of it leaves", markup=False)
 
 
 def show_ledger(
-    ledger: LedgerFile = HERE,
+    home: Home = HERE,
+    ledger: LedgerFile = None,
     check: Annotated[bool, typer.Option("--verify", help="Look for changed, missing or moved lines.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the lines as JSON.")] = False,
 ) -> None:
     """Everything that has left the site, line by line; with --verify, whether anyone has touched the ledger.
 
-    Example: kommunbench site ledger --verify --ledger /srv/kommunbench/ledger.jsonl
+    Example: kommunbench site ledger --verify --home /srv/kommunbench
     """
+    ledger = ledger or home / LEDGER
     if not ledger.is_file():
-        raise PolicyError(Fault("no ledger", str(ledger), "name it with --ledger"))
+        do = "nothing has left yet, or name the site's folder with --home"
+        raise PolicyError(Fault("no ledger", str(ledger.absolute()), do))
     if check:
         key = ledger.with_name(IDENTITY)
         found = verify(ledger, Identity.of(ledger.parent).public if key.is_file() else "")

@@ -76,6 +76,10 @@ class ReleasePolicy(BaseModel):
     training: Training = "deny"
     full_tuning: Verdict = Field("deny", description="may a model's every weight be trained, and not an adapter alone")
     max_adapter_mib: Amount = Field(512, gt=0, description="largest adapter that is trained, in MiB of float32")
+    received_adapters: Verdict = Field(
+        "deny",
+        description="may a run bring weights that models answer with here, though this site trains nothing",
+    )
     adapters: Literal["deny", "approve", "allow"] = "deny"
     max_update_norm: Amount = Field(0, ge=0, description="farthest (L2) that weights may move in a round; 0: any")
     memorisation: Literal["stop", "measure", "skip"] = "stop"
@@ -177,6 +181,8 @@ class ReleasePolicy(BaseModel):
         models = [model for model in spec.models if model.name == cell.model]
         if len(tasks) != 1 or len(models) != 1 or cell.split != EVALUATED:
             return Code.BAD_REQUEST
+        if cell.stage != "base" and self.training == "deny" and self.received_adapters == "deny":
+            return Code.MODEL_NOT_APPROVED  # weights that a run brings are not those that are approved by digest
         task = self.task_code(tasks[0])
         return task if task is not Code.OK else self.model_code(models[0])
 

@@ -7,6 +7,7 @@ which are shown by name, size, range and their share of the bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Literal
 
 import numpy as np
@@ -32,6 +33,13 @@ WORDS = {
     "cost": ("Åtgång, avrundad", "Cost, rounded"),
     "weights": ("Tränade vikter", "Trained weights"),
     "none": ("Inga.", "None."),
+    "reading": (
+        "n är antalet poängsatta exempel och unscored antalet som inte gick att poängsätta. Övriga är summor över"
+        " exemplen, aldrig ett enskilt exempels tal. Vad som har decimaler lämnar platsen som ett heltal; summan det"
+        " står för är inom parentes.",
+        "n counts scored examples, unscored those that could not be. The others are sums over the examples, never one"
+        " example's own number. What has decimals leaves as a whole number; the sum it stands for is in parentheses.",
+    ),
     "end": (
         "Bytena innehåller inget mer än det som står här. Ingen text ur något exempel finns bland dem.",
         "The bytes hold nothing but what is shown here. No text of any example is among them.",
@@ -63,10 +71,12 @@ def preview_page(request: Request, data: bytes, language: Language) -> str:
         f"- {say('digest')}: `{digest_bytes(data)}`",
         f"- {say('bytes')}: {len(data)}",
         f"- {say('run')}: {_plain(request.spec.run)}",
-        f"- {say('asked')}: {request.action}, {request.round}, `{request.digest}`",
+        f"- {say('asked')}: {request.action}, round {request.round}, `{request.digest}`",
         f"- {say('code')}: {whole.name}",
         "",
         f"## {say('numbers')}",
+        "",
+        say("reading"),
         "",
         *([_row(key, row) for key, code, row in rows if code is Code.OK] or [say("none")]),
         "",
@@ -76,9 +86,9 @@ def preview_page(request: Request, data: bytes, language: Language) -> str:
         "",
         f"## {say('cost')}",
         "",
-        f"- {unpack_cost(cost)}",
+        "- " + ", ".join(f"{name}={number}" for name, number in asdict(unpack_cost(cost)).items()),
         "",
-        f"## {say('weights')} ({weights.name})",
+        f"## {say('weights')}" + ("" if weights is Code.OK else f" ({weights.name})"),
         "",
         *(list(_weights(adapter)) or [say("none")]),
         *(["", say("memory")] if adapter else []),
@@ -89,17 +99,27 @@ def preview_page(request: Request, data: bytes, language: Language) -> str:
 
 
 def _row(key: Sequence[object], row: Sequence[int]) -> str:
-    """One slot's numbers, each by its name."""
-    names: Sequence[str] = ("n", "sum u", "sum u^2")
+    """One slot's numbers, each by its name; in parentheses what a sum in fixed point stands for."""
+    named = list(zip(("n", "sum u", "sum u^2"), row, strict=False))
+    scales: dict[str, int] = {}
     if len(key) == 2:
         metric: Metric = find("metrics", str(key[1]))
-        names = metric.names
-    return f"- {_name(key)}: " + ", ".join(f"{name}={number}" for name, number in zip(names, row, strict=True))
+        named = list(zip(metric.names, row, strict=True))
+        scales = {field.name: field.scale for field in metric.fields if field.scale > 1}
+    shown = (
+        f"{name}={number}" + (f" ({number / scales[name]:.6f})" if name in scales else "") for name, number in named
+    )
+    return f"- {_name(key)}: " + ", ".join(shown)
 
 
 def _name(key: Sequence[object]) -> str:
-    parts = [" ".join(map(str, part)) if isinstance(part, Cell) else str(part) for part in key]
-    return _plain(" | ".join(parts))
+    return _plain(" | ".join(_system(part) if isinstance(part, Cell) else str(part) for part in key))
+
+
+def _system(cell: Cell) -> str:
+    """`summarization, lead, prompt plain, base, round 0, test, seed 1`, and where an adapter or a run is another's."""
+    words = [cell.task, cell.model, f"prompt {cell.prompt}", cell.stage, f"round {cell.round}", cell.split]
+    return ", ".join([*words, f"seed {cell.seed}", *(part for part in (cell.origin, cell.run) if part)])
 
 
 def _weights(adapter: dict[str, np.ndarray]) -> Iterator[str]:

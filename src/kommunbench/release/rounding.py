@@ -45,7 +45,7 @@ def rounded_row(slot: Slot, row: Row, rounding: int) -> Row:
 
 
 def _leading(entry: int, digits: int) -> int:
-    """The nearest number with at most so many leading binary digits, away from zero of two as near."""
+    """The nearest number of 64 bits with at most so many leading binary digits, away from zero of two as near."""
     step = 1 << max(abs(entry).bit_length() - digits, 0)
     size = (abs(entry) + step // 2) // step * step
-    return min(size, INT64_MAX) * (1 if entry >= 0 else -1)
+    return (size if size <= INT64_MAX else size - step) * (1 if entry >= 0 else -1)
