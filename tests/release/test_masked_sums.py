@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from hashlib import sha256
 
 import doorway as d
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kommunbench.core.digests import digest
 from kommunbench.core.errors import FederationError
 from kommunbench.core.metric import INT64_MAX
 from kommunbench.core.spec import Code, Cost
-from kommunbench.release import Ledger, review
+from kommunbench.release import Identity, Ledger, check_receipt, review
 from kommunbench.release.company import free, marks, note
 from kommunbench.release.masked import (
     ADAPTER_SCALE,
@@ -23,6 +25,7 @@ from kommunbench.release.masked import (
     let_out_step,
     open_sum,
     pack,
+    read_numbers,
     read_sum,
     shown,
     to_words,
@@ -154,6 +157,35 @@ def test_a_step_leaves_with_its_line_and_only_in_a_masked_sum(tmp_path):
         refused = let_out_step(other, request, words, {}, ledger)
         assert (refused.code, refused.values.any()) == (code, False)
     assert len(ledger.entries()) == 1
+
+
+def test_masked_numbers_have_a_receipt_about_the_words_that_are_kept(tmp_path):
+    """The weights' words are not kept by anyone, so the receipt is about the others."""
+    ledger, request, sent = Ledger(tmp_path / "ledger.jsonl", Identity.of(tmp_path)), masked_training(), d.weights(0.0)
+    layout = Layout.of(request, sent)
+    words = np.arange(layout.length, dtype="<i8")
+    line = {"data": {"guideline_qa": "a" * 64}}
+    release = let_out_step(d.make_policy(**ALLOW), request, words, line, ledger, layout)
+    weights = np.arange(layout.flags.start - layout.widths[-1], layout.flags.start)
+    kept = np.delete(words, weights).tobytes()
+    vectors = (release.status, release.values, release.codes, release.cost)
+    found = check_receipt(request, vectors, None, release.receipt, ledger.identity.public, kept)
+    assert found.digests.numbers == sha256(kept).hexdigest()
+    assert found.digests.data == digest(line["data"])
+    assert ledger.entries()[0]["receipt"] == release.receipt.hex()
+    for other in (kept[:-8] + bytes(8), words.tobytes(), None):
+        with pytest.raises(FederationError, match="numbers"):
+            check_receipt(request, vectors, None, release.receipt, ledger.identity.public, other)
+    unsigned = Ledger(tmp_path / "unsigned.jsonl")
+    assert let_out_step(d.make_policy(**ALLOW), request, words, line, unsigned, layout).receipt == b""
+
+
+def test_numbers_that_are_too_few_are_no_sum():
+    request = d.masked_request()
+    length = Layout.of(request, None).length
+    assert read_numbers(request, np.zeros(length, np.int64), 3).trained == 0
+    with pytest.raises(FederationError, match="not as many"):
+        read_numbers(request, np.zeros(length - 1, np.int64), 3)
 
 
 def entry(request, sites, sent=None):
