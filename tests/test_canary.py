@@ -211,7 +211,14 @@ def test_no_word_of_an_example_leaves_a_site(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_no_word_of_an_example_leaves_a_site_that_trains(tmp_path: Path) -> None:
     limits = [f"tasks.{task}.max_new_tokens=8" for task in TASKS]
-    folder = whole_run(tmp_path, "models=[nano,lead,copy,retrieval,troubled]", "rounds=1", "train.max_steps=2", *limits)
+    folder = whole_run(
+        tmp_path,
+        "models=[nano,lead,copy,retrieval,troubled]",
+        "rounds=1",
+        "train.max_steps=2",
+        "train.epochs=1",
+        *limits,
+    )
     check_that_it_was_a_run(folder, tmp_path / "crossed")
     trained = {received.site: received.adapter_code for received in folder.received("round-000")}
     assert trained == {"ekby": Code.OK, "åvik": Code.OK, "öster": Code.DATA_FAULT}

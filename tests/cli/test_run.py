@@ -22,7 +22,7 @@ from kommunbench.models.folder import BUILTIN
 
 KOMMUNBENCH = Path(sys.executable).with_name("kommunbench")
 SMALL = ("strategy=none", "models=[lead,copy,retrieval]", "tracking=off")
-TRAINING = ("models=[nano,copy]", "rounds=2", "train.max_steps=2", "tasks.lattlast.max_new_tokens=8")
+TRAINING = ("models=[nano,copy]", "rounds=2", "train.max_steps=2", "train.epochs=1", "tasks.lattlast.max_new_tokens=8")
 needs_nano = pytest.mark.skipif(not (BUILTIN / "nano").is_dir(), reason="the model nano is not in the package yet")
 
 

@@ -102,7 +102,7 @@ class Recorded:
             limits = [f"tasks.{task}.max_new_tokens=8" for task in TASKS]
             done = self.federation.kommunbench(
                 "run", "federation=deployed", "models=[nano,lead,troubled]", "rounds=1", "train.max_steps=2",
-                "max_examples=10", "tracking=sqlite", "join_s=5", "quorum=2", "name=kanarie", *limits,
+                "train.epochs=1", "max_examples=10", "tracking=sqlite", "join_s=5", "quorum=2", "name=kanarie", *limits,
             )  # fmt: skip
         finally:
             self.federation.end()

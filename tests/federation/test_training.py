@@ -24,6 +24,7 @@ SHORT = (
     "tasks=[lattlast]",
     "tasks.lattlast.max_new_tokens=8",
     "train.max_steps=2",
+    "train.epochs=1",
     "rounds=2",
     "evaluate_every=1",
 )
