@@ -28,6 +28,8 @@ WIDE = slot_with(Field("wide", high=2**62))
         (MANY_TIMES, (40, 0, 38), [38]),
         (slot_with(Field("a", 1, support=True), Field("b", 1, support=True)), (40, 0, 20, 17), [20, 17, 20, 23, 3]),
         (slot_with(Field("score", 1)), (40, 0, 2), []),
+        (slot_with(Field("many", 9, support=True), Field("once", 1, support=True)), (40, 0, 39, 20), [39, 20, 20]),
+        (slot_with(Field("once", 1, support=True), Field("many", 9, support=True)), (40, 0, 20, 39), [20, 39, 20]),
     ],
 )
 def test_hidden_counts(slot, row, counts):
@@ -52,6 +54,14 @@ def test_a_kind_of_tuple_is_no_row():
 
     assert is_row((40, 0, 38), 3)
     assert not is_row(Row((40, 0, 38)), 3)
+
+
+def test_the_sum_behind_a_closing_number_is_no_count_of_examples():
+    slot = d.close_request().slots()[0]
+    policy = d.make_policy(max_examples=40)
+    assert row_code(policy, slot, (40, 100, 400)) is Code.OK
+    assert row_code(policy, slot, (41, 100, 400)) is Code.OVER_LIMIT
+    assert row_code(policy, ONE_KIND, (38, 3, 20)) is Code.OVER_LIMIT
 
 
 def test_a_sum_of_squares_is_never_negative():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -119,9 +120,15 @@ def show_ledger(
         what = str(entry.get("decision") or done or f"{entry.get('action')} {entry.get('round')}")
         withheld = ", ".join(f"{count} {code}" for code, count in entry.get("withheld", {}).items())
         cells = (entry["number"], entry["time"][:16].replace("T", " "), entry.get("run", ""), what,
-                 entry.get("released", ""), withheld, entry.get("bytes", ""), entry.get("by", ""))  # fmt: skip
+                 entry.get("released", ""), withheld, entry.get("bytes", ""), _who(entry))  # fmt: skip
         table.add_row(*map(str, cells))
     console.print(table)
+
+
+def _who(entry: Mapping[str, Any]) -> str:
+    """Who decided, and why where that was said."""
+    by, why = entry.get("by") or entry.get("approved_by") or "", entry.get("why")
+    return f"{by}: {why}" if why else str(by)
 
 
 def _whole(approvals: Approvals, digest: str) -> str:
