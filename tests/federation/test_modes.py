@@ -8,7 +8,7 @@ import pytest
 
 from kommunbench.config.hydra import compose_settings
 from kommunbench.core.errors import ConfigError
-from kommunbench.core.modes import FEATURES, mode_table, too_few
+from kommunbench.core.modes import FEATURES, conflicts, mode_table, too_few
 from kommunbench.federation.masked import threshold_for
 from kommunbench.federation.strategies import FLOWER
 
@@ -24,6 +24,45 @@ def test_everything_that_cannot_go_together_is_said_at_once() -> None:
     with pytest.raises(ConfigError) as refused:
         compose_settings(words)
     assert [fault.where for fault in refused.value.faults] == ["privacy.min_sites", "strategy", "stages", "stages"]
+
+
+REFUSED = {
+    "krum, median, trimmed_mean": [["strategy=krum"], ["strategy=median"], ["strategy=trimmed_mean"]],
+    "stages local and central": [["stages=[base,federated,local]"], ["stages=[base,federated,central]"]],
+    "differential privacy (dp=...)": [
+        ["dp=sgd"], ["dp=tallies"], ["dp=both"], ["dp=client", "strategy=fedavg"],
+    ],
+    "weights in 16 or 8 bits (train.encoding)": [["train.encoding=bfloat16"], ["train.encoding=int8"]],
+    "comparisons with earlier runs (earlier=[...])": [["earlier=[first]"]],
+}  # fmt: skip
+"""By line of the table: words each of which a run of masked sums refuses, and a plain run does not."""
+
+
+def test_every_line_of_the_table_that_says_refused_is_tried() -> None:
+    assert {line.name for line in FEATURES if line.secagg == "refused"} == set(REFUSED)
+
+
+@pytest.mark.parametrize("words", [words for line in REFUSED.values() for words in line], ids=" ".join)
+def test_what_the_table_refuses_is_refused_with_masked_sums_alone(words: list[str]) -> None:
+    compose_settings(words)
+    with pytest.raises(ConfigError) as refused:
+        compose_settings(["privacy=secagg", *words])
+    assert len(refused.value.faults) == 1
+
+
+@pytest.mark.parametrize("strategy", [*FLOWER, "none"])
+@pytest.mark.parametrize("stages", [("base",), ("base", "federated"), ("base", "local"), ("base", "central")])
+@pytest.mark.parametrize("least", [1, 2, 3])
+def test_each_strategy_stage_and_number_of_sites_is_refused_or_not_as_the_table_says(
+    strategy: str, stages: tuple[str, ...], least: int
+) -> None:
+    """The table's words, read by hand: which of these faults there must be, and no other."""
+    expected = ["privacy.min_sites"] * (least < 2)
+    expected += ["strategy"] * (strategy in ("krum", "median", "trimmed_mean"))
+    expected += ["stages"] * (stages[-1] in ("local", "central"))
+    assert sorted(fault.where for fault in conflicts("secagg", strategy, stages, least)) == sorted(expected)
+    plain = ["privacy.min_sites"] * (least > 1)
+    assert [fault.where for fault in conflicts("plain", strategy, stages, least)] == plain
 
 
 def test_plain_sums_promise_no_number_of_sites() -> None:

@@ -193,6 +193,22 @@ def names_beside(location: list[str]) -> tuple[str, ...]:
     return tuple(model.model_fields) if model else ()
 
 
+def _sites_cannot_hide(settings: Settings) -> list[Fault]:
+    """What does not go with noise on mean updates (dp=client), which is made for one mean of cut updates a round."""
+    if not settings.dp.hides_sites:
+        return []
+    where, faults = "dp.site_noise_multiplier", []
+    if settings.privacy.name != "plain":
+        faults.append(Fault("masked updates cannot be cut one by one", where, "privacy=plain, or dp=none"))
+    if settings.trains and settings.strategy.name not in ("fedavg", "fedprox"):
+        what = f"{settings.strategy.name} is no plain mean, so the noise would not be the one that epsilon counts"
+        faults.append(Fault(what, where, "strategy=fedavg or fedprox"))
+    for stage in settings.stages:
+        if stage in ("local", "central"):
+            faults.append(Fault(f"stage {stage} shows adapters without the noise", where, f"leave {stage} out"))
+    return faults
+
+
 def _disagreements(settings: Settings) -> list[Fault]:
     faults = list(check_scorecards(settings.scorecard.values(), settings.tasks))
     if isinstance(settings.federation, DeployedFederation) != (settings.engine.name == "deployment"):
@@ -219,6 +235,7 @@ def _disagreements(settings: Settings) -> list[Fault]:
         faults.append(Fault("masked weights cross in fixed point of their own", "train.encoding", "float32"))
     if settings.train.optimiser == "kept" and settings.dp.trains:
         faults.append(Fault("private training begins every round afresh", "train.optimiser", "fresh, or dp=none"))
+    faults += _sites_cannot_hide(settings)
     if settings.trains:
         card = settings.models.get(settings.trained_model)
         if card is None:

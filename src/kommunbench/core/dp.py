@@ -31,6 +31,11 @@ class DpSettings(BaseModel):
     tally_epsilon: float = Field(
         0, ge=0, le=MOST_EPSILON, description="of all tallies of the run on one task, at a site"
     )
+    site_noise_multiplier: float = Field(
+        0, ge=0, le=1000, description="standard deviation of the coordinator's noise on a mean update, in units of "
+        "site_clip_norm / sites; 0: none",
+    )  # fmt: skip
+    site_clip_norm: float = Field(1.0, gt=0, le=1e6, description="each site's update is cut to this length first")
     tally_shares: int = Field(1, ge=1, description="tallies that it is divided by; counted when the run is composed")
 
     @model_validator(mode="after")
@@ -45,6 +50,11 @@ class DpSettings(BaseModel):
     def noisy(self) -> bool:
         """Whether sums leave with noise alone."""
         return self.tallies != "exact"
+
+    @property
+    def hides_sites(self) -> bool:
+        """Whether the coordinator cuts and noises updates, so that no single site's training shows in the adapter."""
+        return self.site_noise_multiplier > 0
 
     @property
     def trains(self) -> bool:

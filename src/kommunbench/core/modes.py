@@ -32,6 +32,7 @@ FEATURES = (
     Feature("a site that is lost on the way", "yes", "at any step, as long as the threshold of sites is left"),
     Feature("resuming", "yes", "a sum that was unmasked is closed; a late site cannot join it"),
     Feature("a person's approval at the site", "yes", "of the reviewed numbers, before they are masked"),
+    Feature("counts that a site rounds", "yes", "rounded before the mask; the site's receipt says to what"),
     Feature("costs", "yes", "summed under the mask; bytes and seconds by site, as the coordinator sees them"),
     Feature(
         "krum, median, trimmed_mean", "refused", "they compare single updates: use a mean, or privacy=plain",

@@ -72,7 +72,7 @@ class Rounds:
     def one_replicate(self, seed: int, moments: Sequence[Moment]) -> None:
         """All moments with one seed; the first seed's adapter is the run's."""
         first = self.first_adapter(moments[0])
-        aggregator = Aggregator(self.plan.strategy, self.grid) if first is not None else None
+        aggregator = Aggregator(self.plan.strategy, self.grid, self.spec.dp) if first is not None else None
         adapter = first
         for moment in moments:
             if moment.alone and first is not None:
@@ -162,7 +162,8 @@ class Rounds:
             updates, sites = self.checkpoints.load_updates(moment.name, [MASKED_SUM]), trained_sites(self, moment.name)
         else:
             updates = self.checkpoints.load_updates(moment.name, self.roster)
-            updates = self.judged(moment.name, adapter, updates)
+            if not self.spec.dp.hides_sites:  # whom the others' updates exclude depends on theirs: no epsilon covers it
+                updates = self.judged(moment.name, adapter, updates)
             sites = len(updates)
         self.need_quorum(sites if updates else 0, "trained")
         adapter = aggregator.aggregate(moment.round + 1, adapter, list(updates.values()))

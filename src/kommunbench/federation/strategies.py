@@ -15,6 +15,7 @@ from flwr.app import ConfigRecord
 from flwr.serverapp import Grid
 from flwr.serverapp import strategy as flower
 
+from kommunbench.core.dp import DpSettings
 from kommunbench.core.errors import ConfigError, Fault, FederationError
 from kommunbench.core.model import Adapter, StrategySettings
 from kommunbench.core.registry import did_you_mean
@@ -64,20 +65,32 @@ def check_options(settings: StrategySettings) -> None:
 class Aggregator:
     """A Flower strategy with its state made visible.
 
+    With `dp.hides_sites` it is wrapped in Flower's differential privacy by clipping at the server (McMahan et al. 2018)
+    for as many sites as answered.
+    Its noise is NumPy's, not a cipher's; it hides a site from those who get the adapter, never from the coordinator.
+
     Raises:
         ConfigError: an option that the strategy does not know.
     """
 
-    def __init__(self, settings: StrategySettings, grid: Grid) -> None:
+    def __init__(self, settings: StrategySettings, grid: Grid, dp: DpSettings | None = None) -> None:
         self._grid = grid
         self._settings = settings
         check_options(settings)
-        self._strategy = FLOWER[settings.name](
+        self._strategy: flower.FedAvg | flower.DifferentialPrivacyServerSideFixedClipping = FLOWER[settings.name](
             weighted_by_key=NUM_EXAMPLES, min_available_nodes=1, min_train_nodes=1, **settings.options
         )
+        if dp is not None and dp.hides_sites:
+            self._strategy = flower.DifferentialPrivacyServerSideFixedClipping(
+                self._strategy, dp.site_noise_multiplier, dp.site_clip_norm, num_sampled_clients=1
+            )
 
     def aggregate(self, round_number: int, start: Adapter, updates: Sequence[Update]) -> Adapter:
         """The next adapter from `start`, the adapter that was sent, and the updates in the roster's order."""
+        if isinstance(self._strategy, flower.DifferentialPrivacyServerSideFixedClipping):
+            # the noise is made for so many sites of the same weight: none may move the mean by more than clip / sites
+            self._strategy.num_sampled_clients = len(updates)
+            updates = [Update(_moved(update.adapter, start), examples=1) for update in updates]
         record = to_arrays(_ordered(start))
         self._strategy.configure_train(round_number, record, ConfigRecord(), self._grid)
         replies = [
@@ -110,6 +123,16 @@ class Aggregator:
             setattr(self._strategy, head, ordered)
         if isinstance(self._strategy, flower.FedAvgM):
             self._strategy.current_arrays = to_arrays(_ordered(start))
+
+
+def _moved(adapter: Adapter, start: Adapter) -> Adapter:
+    """`adapter`, or where it is `start` to the last bit, one weight farther by a hair: Flower divides by the length."""
+    if any(np.any(adapter[name] != start[name]) for name in start):
+        return adapter
+    name, *_ = sorted(start)
+    weights = np.array(adapter[name], dtype=np.float32)
+    weights.flat[0] = max(weights.flat[0] + np.float32(1e-6), np.nextafter(weights.flat[0], np.float32(np.inf)))
+    return {**adapter, name: weights}
 
 
 def _ordered(adapter: Adapter) -> Adapter:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import ceil
 
+from kommunbench.privacy.sites import site_epsilon
 from kommunbench.report.record import Received, RunInfo
 from kommunbench.report.rows import DpRow, Report
 from kommunbench.report.wording import Language, number, say
@@ -13,7 +15,8 @@ def dp_row(info: RunInfo, received: Sequence[Received]) -> DpRow | None:
     """From the specification and the sites' replies; None where nothing was private."""
     dp, train = info.spec.dp, info.spec.train
     trains = dp.trains and train is not None
-    if not trains and not dp.noisy:
+    hides = dp.hides_sites and train is not None
+    if not trains and not dp.noisy and not hides:
         return None
     return DpRow(
         name=dp.name,
@@ -24,6 +27,9 @@ def dp_row(info: RunInfo, received: Sequence[Received]) -> DpRow | None:
         delta=dp.delta,
         tallies=dp.tallies,
         tally_epsilon=dp.tally_epsilon or None,
+        site_epsilon=ceil(site_epsilon(info.spec) * 100) / 100 if hides else None,
+        site_noise_multiplier=dp.site_noise_multiplier if hides else None,
+        site_clip_norm=dp.site_clip_norm if hides else None,
     )
 
 
@@ -38,6 +44,8 @@ def dp_notes(report: Report, language: Language) -> Iterator[str]:
         yield _training_note(dp, language)
     if dp is not None and dp.tallies != "exact":
         yield _tallies_note(dp, language)
+    if dp is not None and dp.site_epsilon is not None:
+        yield _sites_note(dp, report, language)
 
 
 def _training_note(dp: DpRow, language: Language) -> str:
@@ -58,6 +66,25 @@ def _training_note(dp: DpRow, language: Language) -> str:
         f"most {epsilon} at delta = {delta}, by the sites' own accounts (Rényi, Opacus). It holds for examples and not "
         "for people: who is in several examples is protected less. Numbers of examples are not covered. The noise is "
         "secret, so the run cannot be repeated to the same numbers.",
+    )
+
+
+def _sites_note(dp: DpRow, report: Report, language: Language) -> str:
+    epsilon, delta = number(dp.site_epsilon, "epsilon", language), f"{dp.delta:g}"
+    sites = max(len(report.roster), 1)
+    noise = f"{(dp.site_noise_multiplier or 0) / sites:.2g}"
+    return say(
+        language,
+        f"**Organisationers träning döljs**: samordnaren klippte varje organisations uppdatering till längden "
+        f"{dp.site_clip_norm:g} och lade brus på medelvärdet. Att en organisation tränade syns i den gemensamma "
+        f"modellen högst med ε = {epsilon} vid δ = {delta}, alla omgångar tillsammans. Det gäller mot den som får "
+        "modellen. Samordnaren ser varje uppdatering, och mätresultaten omfattas inte. Med få organisationer är "
+        f"bruset stort: med {sites} stycken ungefär {noise} av klipplängden på varje enskild vikt.",
+        f"**Sites' training is hidden**: the coordinator cut each site's update to length {dp.site_clip_norm:g} and "
+        f"put noise on the mean. That one site trained shows in the common model by at most epsilon = {epsilon} at "
+        f"delta = {delta}, all rounds together. This holds against whoever gets the model. The coordinator sees each "
+        f"update, and results are not covered. With few sites the noise is large: with {sites} some {noise} of the "
+        "clip length on every single weight.",
     )
 
 

@@ -169,6 +169,9 @@ class DpRow(_Frozen):
     delta: float
     tallies: Literal["exact", "gaussian", "laplace"] = "exact"
     tally_epsilon: float | None = Field(None, description="of all noised tallies of the run on one task, at a site")
+    site_epsilon: float | None = Field(None, description="of one site's part in all rounds; null: sites are not hidden")
+    site_noise_multiplier: float | None = Field(None, description="of the noise on mean updates, by clip norm / sites")
+    site_clip_norm: float | None = Field(None, description="of one site's update")
 
 
 class CostRow(_Frozen):
