@@ -72,7 +72,7 @@ def _training_note(dp: DpRow, language: Language) -> str:
 def _sites_note(dp: DpRow, report: Report, language: Language) -> str:
     epsilon, delta = number(dp.site_epsilon, "epsilon", language), f"{dp.delta:g}"
     sites = max(len(report.roster), 1)
-    noise = f"{(dp.site_noise_multiplier or 0) / sites:.2g}"
+    noise = number((dp.site_noise_multiplier or 0) / sites, "epsilon", language)
     return say(
         language,
         f"**Organisationers träning döljs**: samordnaren klippte varje organisations uppdatering till längden "
