@@ -89,8 +89,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     "kept_names": ("andel av underlagets namn som finns kvar", "share of the source's names that are kept"),
     "kept_numbers": ("andel av underlagets tal som finns kvar", "share of the source's numbers that are kept"),
     "lix": (
-        "läsbarhetsindex: under 30 lättläst, 40–50 medelsvår, över 60 mycket svår",
-        "Swedish readability index: below 30 easy, 40–50 medium, above 60 very hard",
+        "läsbarhetsindex: under 40 lättläst, 40–50 medelsvår, över 60 mycket svår",
+        "Swedish readability index: below 40 easy, 40–50 medium, above 60 very hard",
     ),
     "long_words": ("andel ord med fler än sex bokstäver", "share of words with more than six letters"),
     "macro_f1": (
@@ -108,8 +108,8 @@ MEASURES: dict[str, tuple[str, str]] = {
     "rouge1": ("gemensamma ord med facit", "words shared with the reference"),
     "rouge2": ("gemensamma ordpar med facit", "pairs of words shared with the reference"),
     "rougeL": (
-        "gemensamma ord med facit i samma ordning, som mest på hela texten",
-        "words shared with the reference in the same order, the longest run with gaps",
+        "ord som svaret har gemensamma med facit i samma ordning, med luckor",
+        "words shared with the reference in the same order, with gaps",
     ),
     "rule_violations": ("brott mot råd för lättläst", "breaches of advice for easy reading"),
     "rules_kept": ("andel svar som följer alla råd för lättläst", "share of answers that keep all advice"),
