@@ -61,8 +61,8 @@ def test_the_leaderboard_under_each_is_made_of_the_sites_own_numbers(report: Rep
 def test_how_often_the_winner_changes_is_said_in_both_languages(report: Report) -> None:
     cards = [card("primary", t={"right": 1}), card("more", t={"right": 2})]
     found = site_cards(fitting(report), cards, "lovvik", OWN)
-    assert "Another system leads than on the first card on 1 of 2 other cards." in list(own_weights_text(found, "en"))
-    assert "Ett annat system leder än på det första kortet på 1 av 2 andra kort." in list(own_weights_text(found, "sv"))
+    assert "Other cards that are led by another system than the first: 1 of 2." in list(own_weights_text(found, "en"))
+    assert "Andra kort som har en annan etta än det första: 1 av 2." in list(own_weights_text(found, "sv"))
     captions = [table.caption for table in own_weights_tables(found, fitting(report), "sv")]
     assert [caption.partition(" (")[0] for caption in captions] == [
         "Kort",

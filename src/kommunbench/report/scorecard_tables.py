@@ -26,8 +26,8 @@ def scorecard_text(cards: Sequence[ScorecardRow], language: Language) -> Iterato
         changed = sum(bool(card.changes) for card in judged)
         yield say(
             language,
-            f"Av de {others} andra korten har {changed} en annan etta än det första.",
-            f"Of the {others} other cards, {changed} are led by another system than the first.",
+            f"Andra kort som har en annan etta än det första: {changed} av {others}.",
+            f"Other cards that are led by another system than the first: {changed} of {others}.",
         )
 
 
