@@ -15,7 +15,7 @@ test: $(READY)
 	$(VENV)/bin/pytest -n 2 -m "not slow"
 
 test-all: $(READY)
-	$(VENV)/bin/pytest -n 2
+	$(VENV)/bin/pytest -n 2 --dist loadgroup
 
 check: $(READY)
 	$(VENV)/bin/ruff check src tests benchmarks

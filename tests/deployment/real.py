@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import psutil
 from typer.testing import CliRunner
 
+from deployment.namespaces import COORDINATOR, Machines
+from deployment.namespaces import SITES as SITES_MACHINE
 from federated_folder import rows
 from kommunbench.cli.coordinator import app as coordinator
 from kommunbench.cli.site import app as site
@@ -38,19 +43,27 @@ def free_ports(count: int) -> list[int]:
 class RealFederation:
     """A coordinator that runs, and sites that were approved; each starts and ends when a test says so."""
 
-    def __init__(self, place: Path, sites: Mapping[str, int] = SITES, called_at: int = 0) -> None:
+    def __init__(
+        self, place: Path, sites: Mapping[str, int] = SITES, called_at: int = 0, machines: Machines | None = None
+    ) -> None:
         """`sites`: test examples a task; `called_at`: the port that sites call, where it is not the front's own."""
-        self.place, self.nodes = place, set[str]()
+        self.place, self.nodes, self.machines = place, set[str](), machines
         self.environment = {**os.environ, **service.QUIET}
-        self.front, superlink, mlflow = free_ports(3)
-        self.say("init", "--federation", "norr", "--name", "Region Norr",
-                 "--address", f"localhost:{called_at or self.front}", "--port", str(self.front),
-                 "--listen", "127.0.0.1", "--superlink-port", str(superlink), "--mlflow-port", str(mlflow),
-                 "--no-mlflow")  # fmt: skip
         self.folder = CoordinatorFolder(place / "coordinator")
-        self.say("start")
-        for name, count in sites.items():
-            self.join(name, count)
+        self.front, superlink, mlflow = free_ports(3)
+        host = COORDINATOR if machines else "127.0.0.1"
+        self.address = (host, self.front)
+        called = f"{host if machines else 'localhost'}:{called_at or self.front}"
+        try:
+            self.say("init", "--federation", "norr", "--name", "Region Norr", "--address", called,
+                     "--port", str(self.front), "--listen", host, "--superlink-port", str(superlink),
+                     "--mlflow-port", str(mlflow), "--no-mlflow")  # fmt: skip
+            self.say("start")
+            for name, count in sites.items():
+                self.join(name, count)
+        except BaseException:
+            self.end()
+            raise
 
     def kommunbench(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command where the coordinator sits."""
@@ -88,13 +101,19 @@ class RealFederation:
         self.say("invite", name, "--title", name.title())
         invitation = self.folder.path / "invitations" / f"{name}.yaml"
         request = self.answer(name, count, invitation)
-        self.say("approve", str(request), "--fingerprint", read_request(request).spoken)
+        self.say("approve", str(request), "--fingerprint", self.spoken(name))
+
+    def spoken(self, name: str) -> str:
+        """What a site reads aloud."""
+        return read_request(Path(self.home(name), "request.yaml")).spoken
 
     def answer(self, name: str, count: int, invitation: Path) -> Path:
         """What a site does with an invitation; its request."""
         home = Path(self.home(name))
         policy = ("min_cell=1", "training=allow", "adapters=allow", "memorisation=skip")
-        self.site(name, "init", str(home), "--yes", *(word for line in policy for word in ("--set", line)))
+        self.site(
+            name, "init", str(home), "--yes", "--threads", "1", *(word for line in policy for word in ("--set", line))
+        )
         for task in TASKS:
             lines = "\n".join(self.lines(name, task, count))
             (home / "data" / f"{task}.jsonl").write_text(lines + "\n", encoding="utf-8")
@@ -108,9 +127,46 @@ class RealFederation:
         return [json.dumps(row, ensure_ascii=False) for row in found]
 
     def start_node(self, name: str) -> None:
-        """Start a site's node."""
-        self.nodes.add(name)
-        CliRunner().invoke(site, ["start", "--home", self.home(name)])
+        """Start a site's node, and return when its worker is ready; it may be refused."""
+        self.start_nodes(name)
+
+    def start_nodes(self, *names: str) -> None:
+        """Start several at once."""
+        self.nodes |= set(names)
+        with self.machines.inside(SITES_MACHINE) if self.machines else nullcontext():
+            command = [sys.executable, "-m", "kommunbench", "site", "start", "--home"]
+            started = [
+                subprocess.Popen([*command, self.home(name)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                for name in names
+            ]
+        for process in started:
+            process.wait(timeout=240)
+
+    def kill_node(self, name: str) -> None:
+        """SIGKILL everything of a site at once, as a power cut would."""
+        processes = self.node_processes(name).values()
+        for process in processes:
+            process.send_signal(signal.SIGSTOP)  # none of them sees another go
+        for process in processes:
+            process.kill()
+        psutil.wait_procs(processes, timeout=20)
+
+    def node_processes(self, name: str) -> dict[str, psutil.Process]:
+        """A site's node, its worker and its SuperNode."""
+        state = json.loads(Path(self.home(name), "run", "node.json").read_bytes())
+        return {"node": psutil.Process(state["pid"])} | {
+            child: psutil.Process(pid) for child, pid in state["children"].items()
+        }
+
+    @contextmanager
+    def front_stopped(self) -> Iterator[None]:
+        """The front takes connections and answers none."""
+        front = dict(service.alive(self.folder))["front"]
+        front.suspend()
+        try:
+            yield
+        finally:
+            front.resume()
 
     def node_says(self, name: str, sentence: str, seconds: float = 240) -> dict[str, Any]:
         """What `site status --json` says, once that sentence is in it."""
@@ -135,6 +191,13 @@ class RealFederation:
 
     def status(self) -> dict[str, Any]:
         return dict(json.loads(self.say("status", "--json", check=False)))
+
+    def start_run(self, words: list[str]) -> subprocess.Popen[bytes]:
+        """`kommunbench run` in a process group of its own."""
+        command = [sys.executable, "-m", "kommunbench", *words]
+        return subprocess.Popen(
+            command, cwd=self.place, env=self.environment, start_new_session=True, stdout=subprocess.DEVNULL
+        )
 
     def events(self, run: str) -> list[dict[str, Any]]:
         path = self.place / "results" / run / "events.jsonl"

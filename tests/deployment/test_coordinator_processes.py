@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 
-from deployment.real import SITES, RealFederation
+from deployment.real import SITES
 from kommunbench.federation.deployment import service
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def federation():
-    federation = None
-    place = Path(tempfile.mkdtemp(prefix="kb-"))  # short: a socket's path is
-    try:
-        federation = RealFederation(place)
-        for site in ("ale", "bro"):
-            federation.start_node(site)
-        federation.wait_online("ale", "bro")
-        yield federation
-    finally:
-        if federation is not None:
-            federation.end()
-        shutil.rmtree(place)
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("federation")]
 
 
 class Watch:

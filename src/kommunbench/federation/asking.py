@@ -21,6 +21,8 @@ from kommunbench.report.record import Absence
 POLL_S = 0.01
 LOOK_EVERY_S = 2.0
 """How often to look who is online."""
+LOST = (ErrorCode.NODE_UNAVAILABLE, ErrorCode.MESSAGE_UNAVAILABLE)
+"""What Flower says in place of a site that is gone, or of a reply whose bytes never came: it is asked again."""
 
 
 @dataclass(slots=True)
@@ -77,9 +79,9 @@ class Asking:
             asked = self._asked.get(site or "")
             if site is None or asked is None or message_id not in asked.message_ids:
                 continue  # an answer that counted already
-            if message.has_error() and message.error.code == ErrorCode.NODE_UNAVAILABLE:
+            if message.has_error() and message.error.code in LOST:
                 asked.message_ids = tuple(each for each in asked.message_ids if each != message_id)
-                if not asked.message_ids:
+                if message.error.code == ErrorCode.NODE_UNAVAILABLE and not asked.message_ids:
                     asked.offline_since = time.monotonic()
                 continue
             del self._asked[site]

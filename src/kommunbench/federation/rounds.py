@@ -276,7 +276,7 @@ class Rounds:
         received = Received(
             site=site,
             moment=name,
-            status="ok" if code is Code.OK else "refused",
+            status="ok" if code is Code.OK else "failed" if code is Code.INTERNAL else "refused",
             code=code,
             slots=tuple(slots),
             adapter_code=adapter_code,

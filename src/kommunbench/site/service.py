@@ -72,8 +72,8 @@ def containerfile(memory_gib: int) -> str:
     """A Containerfile that installs from a wheelhouse beside it, so that building needs no internet."""
     return f"""\
 # {CONTAINER}: the node of a kommunbench site, built without internet.
-# On a machine with internet:
-#   pip download kommunbench=={__version__} -c constraints.txt -d wheelhouse
+# On a machine with internet, in a checkout of kommunbench (one library has to be built, so not `pip download`):
+#   make wheel && pip wheel dist/kommunbench-{__version__}-py3-none-any.whl -c constraints.txt -w wheelhouse
 # Carry wheelhouse/ here, then:
 #   podman build -t kommunbench-site .
 #   podman run -d --name kommunbench-site --read-only --tmpfs /tmp --cap-drop=ALL --security-opt=no-new-privileges \\

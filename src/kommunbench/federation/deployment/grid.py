@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import httpx
@@ -18,6 +19,8 @@ from kommunbench.federation.deployment.roster import Roster
 
 Result = TypeVar("Result")
 PULL_EVERY_S = 0.5
+PULL_WITHIN_S = 2.0
+FETCHERS = 32
 OUTAGE_S = 600.0
 """How long a run waits for a SuperLink that is down before it stops and can be resumed."""
 
@@ -33,6 +36,8 @@ class SiteGrid(Grid):
         self._grid, self._roster = grid, roster
         self._grid._retry_invoker.max_time = OUTAGE_S
         self._pulled_at = 0.0
+        self._fetchers = ThreadPoolExecutor(FETCHERS)
+        self._fetching: dict[str, Future[Iterable[Message]]] = {}
 
     def get_nodes(self) -> Iterable[NodeInfo]:
         """Approved sites' nodes that are online, under their sites' names."""
@@ -56,12 +61,20 @@ class SiteGrid(Grid):
         return pushed
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        """Replies that have come in; asks at most twice a second, whoever is impatient."""
+        """Replies that have come in; asks at most twice a second, whoever is impatient.
+
+        A reply is announced before its bytes are sent. Where they are slow, or never come because the site was killed,
+        Flower waits for them for minutes; so each reply is fetched on its own, and holds no other one up.
+        """
         time.sleep(max(0.0, self._pulled_at + PULL_EVERY_S - time.monotonic()))
         wanted = list(message_ids)
-        found = self._ask(lambda: self._grid.pull_messages(wanted))
+        started = {each: self._fetchers.submit(self._grid.pull_messages, [each])
+                   for each in wanted if each not in self._fetching}  # fmt: skip
+        self._fetching |= started
+        wait(started.values(), timeout=PULL_WITHIN_S)
         self._pulled_at = time.monotonic()
-        return found
+        done = [self._fetching.pop(each) for each in wanted if self._fetching[each].done()]
+        return [message for future in done for message in self._ask(future.result)]
 
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Iterable[Message]:
         """As Flower's grid."""

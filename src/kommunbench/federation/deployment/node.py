@@ -49,6 +49,8 @@ class Child:
 
     name: str
     command: list[str]
+    ready: tuple[Path, ...] = ()
+    """Files that it makes when it is ready; what one before it left is removed when it starts."""
     process: subprocess.Popen[bytes] | None = None
     keeps: tuple[str, ...] = ()
     """Names of the environment that this one alone is given."""
@@ -60,6 +62,8 @@ class Child:
         if (self.process and self.process.poll() is None) or time.monotonic() < self.next_start:
             return False
         own = {name: os.environ[name] for name in self.keeps if name in os.environ}
+        for path in self.ready:
+            path.unlink(missing_ok=True)
         self.process = subprocess.Popen(
             self.command, env=environment | own, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
         )
@@ -114,13 +118,22 @@ def run_node(home: SiteHome, invitation: Invitation) -> None:
 def _children(home: SiteHome, invitation: Invitation, port: int) -> list[Child]:
     python = [sys.executable, "-sP", "-m"]
     children = [
-        Child("worker", [*python, f"{PACKAGE}.worker", str(home.path), invitation.site]),
+        Child("worker", [*python, f"{PACKAGE}.worker", str(home.path), invitation.site], _readiness(home)),
         Child("supernode", [*python, f"{PACKAGE}.supernode", str(home.path), invitation.address, str(port)]),
     ]
     if read_policy(home.policy).endpoints:
         keeps = key_names(home.site_settings(invitation.site).conf)
         children.append(Child("connector", [*python, "kommunbench.site.connector", str(home.path)], keeps=keeps))
     return children
+
+
+def _readiness(home: SiteHome) -> tuple[Path, ...]:
+    return (home.running / "worker.network", home.socket)
+
+
+def _is_ready(home: SiteHome) -> bool:
+    """Whether the worker takes messages."""
+    return all(path.exists() for path in _readiness(home))
 
 
 def _work(
@@ -136,7 +149,7 @@ def _work(
         if any(started):
             _note_pids(home, children)
         try:
-            if executor.take():
+            if _is_ready(home) and executor.take():  # the SuperNode connects long before the worker has its libraries
                 continue
         except httpx.HTTPError:
             pass  # the SuperNode is still starting, or starts anew
@@ -151,7 +164,8 @@ def start_node(home: SiteHome) -> dict[str, Any]:
     """
     if (running := read_state(home))["running"]:
         raise FederationError(Fault("the node runs already", f"process {running['pid']}", "kommunbench site stop"))
-    (home.running / "worker.network").unlink(missing_ok=True)
+    for path in _readiness(home):
+        path.unlink(missing_ok=True)
     command = [sys.executable, "-sP", "-m", f"{PACKAGE}.node", str(home.path)]
     with _log(home) as log:
         node = subprocess.Popen(
@@ -161,7 +175,7 @@ def start_node(home: SiteHome) -> dict[str, Any]:
     while time.monotonic() < end:
         if node.poll() is not None:
             raise FederationError(Fault("the node ended at once", str(home.node_log), "kommunbench site logs"))
-        if (home.running / "worker.network").is_file() and home.socket.exists():
+        if _is_ready(home):
             return read_state(home)
         time.sleep(0.1)
     node.terminate()
