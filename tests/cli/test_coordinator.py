@@ -5,6 +5,7 @@ import os
 import socket
 import time
 
+import jsonschema
 import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from typer.testing import CliRunner
 
+from json_shapes import AMOUNT, TEXT, WHOLE, closed, many, one_of
 from kommunbench.cli.coordinator import app
 from kommunbench.core.errors import ConfigError, FederationError
 from kommunbench.federation.deployment.invitation import make_request, read_invitation, write
@@ -85,15 +87,47 @@ def status_of(say):
     return done.stdout
 
 
-def test_the_status_in_json_has_its_fields(say, request_file):
+STATUS = closed(
+    schema_version={"const": 1},
+    federation=TEXT,
+    coordinator=TEXT,
+    address={"type": "string", "pattern": r"^.+:\d+$"},
+    fingerprint={"type": "string", "pattern": "^([0-9a-f]{4} ){7}[0-9a-f]{4}$"},
+    mlflow=TEXT,
+    processes=many(
+        closed(
+            name=one_of("superlink", "front", "mlflow"),
+            state=one_of("running", "starting", "stopped"),
+            pid={"type": ["integer", "null"]},
+            address=TEXT,
+        )
+    ),
+    sites=many(
+        closed(
+            name=TEXT,
+            title=TEXT,
+            kind=one_of("municipality", "region", "other"),
+            standing=one_of("invited", "approved", "removed"),
+            node=TEXT,
+            fingerprint=TEXT,
+            kommunbench=TEXT,
+            changed_at=TEXT,
+        )
+    ),
+    certificates=closed(ca=AMOUNT, server=AMOUNT, loopback=AMOUNT),
+    refused=many(closed(**{"time": TEXT, "from": TEXT, "reason": TEXT, "site": TEXT, "times": WHOLE})),
+)
+
+
+def test_the_status_in_json_keeps_its_schema(say, request_file, tmp_path):
+    line = {"time": "2026-03-01T10:00:00+00:00", "from": "10.0.0.9", "reason": "unknown key", "site": "key 00ff"}
+    (tmp_path / "c" / "logs" / "refused.jsonl").write_text(f"{json.dumps(line)}\n" * 2, encoding="utf-8")
     found = json.loads(status_of(say))
-    assert list(found) == [
-        "schema_version", "federation", "coordinator", "address", "fingerprint", "mlflow", "processes", "sites",
-        "certificates", "refused",
-    ]  # fmt: skip
+    jsonschema.validate(found, STATUS)
     assert {row["state"] for row in found["processes"]} == {"stopped"}
     assert found["sites"][0]["title"] == "Härnösands kommun"
     assert 396 < found["certificates"]["server"] <= 397
+    assert found["refused"] == [{**line, "times": 2}]
 
 
 def test_a_start_with_an_expired_certificate_says_how_to_renew(say):

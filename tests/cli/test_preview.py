@@ -5,29 +5,13 @@ import pytest
 from rich.console import Console
 
 from federated_folder import settings_for, three_sites
+from json_shapes import AMOUNT, DIGEST, FLAG, TEXT, WHOLE, closed, many, one_of
 from kommunbench.cli.compose import make_plan
 from kommunbench.cli.preview import describe, print_preview
 from kommunbench.core.spec import Code
 
-CODES = {"type": "object", "additionalProperties": {"enum": [code.name for code in Code]}}
-DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+CODES = {"type": "object", "additionalProperties": one_of(*(code.name for code in Code))}
 
-
-def closed(**properties):
-    """An object with these properties and no others."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-def many(item):
-    return {"type": "array", "items": item}
-
-
-TEXT, WHOLE, AMOUNT, FLAG = {"type": "string"}, {"type": "integer"}, {"type": "number"}, {"type": "boolean"}
 SCHEMA = closed(
     schema_version={"const": 1},
     run=TEXT,
@@ -44,12 +28,12 @@ SCHEMA = closed(
             name=TEXT,
             title=TEXT,
             trains=FLAG,
-            status={"enum": ["ok", "refused", "missing", "failed"]},
+            status=one_of("ok", "refused", "missing", "failed"),
             says=TEXT,
             tasks=CODES,
             data=CODES,
             models=CODES,
-            training={"enum": [None, *(code.name for code in Code)]},
+            training=one_of(None, *(code.name for code in Code)),
             registration={"oneOf": [{"type": "null"}, DIGEST]},
         )
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -11,24 +12,32 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
 import pytest
 
-from deployment.superlink import TestLink, TestRun, wait_for
+from deployment.real import free_ports
+from deployment.superlink import TestLink, TestRun, make_certificates, wait_for
 from kommunbench.cli.compose import make_spec
 from kommunbench.config.hydra import compose_settings
 from kommunbench.core.spec import Code, Request, RunSpec
+from kommunbench.federation.deployment import supernode
 from kommunbench.federation.deployment.bundle import bundle
 from kommunbench.federation.deployment.invitation import read_request
+from kommunbench.federation.deployment.supernode import EXECUTOR_FILE
 from kommunbench.federation.plan import base_cells
 from kommunbench.federation.records import read_reply, write_request
 from kommunbench.release import unpack, unpack_status
 from kommunbench.report.codes import sentence
-from kommunbench.site.setup import with_settings
+from kommunbench.site.home import SiteHome, node_key, write_private
+from kommunbench.site.node_state import read_connection
+from kommunbench.site.processes import clean_environment
+from kommunbench.site.setup import make_site, with_settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("node")]
 KOMMUNBENCH = Path(sys.executable).with_name("kommunbench")
 
 
@@ -164,6 +173,51 @@ def test_a_worker_that_is_killed_comes_back(home: Path) -> None:
 
 def test_a_second_node_on_the_same_folder_is_refused(home: Path) -> None:
     assert "runs already" in site("start", "--home", home, fails=7)
+
+
+@pytest.mark.parametrize(
+    ("state", "days", "words"),
+    [("expired", -1, "the coordinator's certificate has expired"),
+     ("untrusted", 1, "does not have the certificate of the invitation")],
+)  # fmt: skip
+def test_a_certificate_that_is_no_good_is_told_in_a_sentence(state: str, days: float, words: str) -> None:
+    """A real SuperNode before a server that has expired, or that somebody else's authority vouches for."""
+    with tempfile.TemporaryDirectory() as folder, served_with_tls(Path(folder), days) as address:
+        authority = Path(folder, "ca.pem")
+        if state == "untrusted":
+            (Path(folder) / "other").mkdir()
+            make_certificates(Path(folder) / "other")
+            authority = Path(folder, "other", "ca.pem")
+        home = SiteHome(Path(folder, "site"))
+        make_site(home, {}, Path("data"), 1)
+        home.ca.write_bytes(authority.read_bytes())
+        node_key(home)
+        write_private(home.running / EXECUTOR_FILE, b"0" * 32)
+        with home.node_log.open("wb") as log:
+            command = [sys.executable, "-m", supernode.__name__, str(home.path), address, str(free_ports(1)[0])]
+            process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=clean_environment(home.running / "flwr"), stdin=subprocess.DEVNULL
+            )
+        try:
+            wait_for(lambda: read_connection(home, 0).state == state, 90)
+        finally:
+            process.kill()
+            process.wait()
+        assert words in read_connection(home, 0).what
+        assert read_connection(home, 0).do
+
+
+@contextmanager
+def served_with_tls(folder: Path, days: float) -> Iterator[str]:
+    """The address of a server that has a certificate of the authority in `folder`."""
+    make_certificates(folder, days)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem", folder / "server.key")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"localhost:{server.server_address[1]}"
+    server.shutdown()
 
 
 def site_json(command: str, home: Path) -> str:
