@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,14 @@ def test_the_file_is_the_owners_alone_and_nothing_is_logged_elsewhere(tmp_path: 
     assert said.count("\n") == 1
     assert (tmp_path / "home" / LOG).stat().st_mode & 0o777 == 0o600
     assert log.handlers == []
+
+
+def test_a_full_disk_is_said_in_a_sentence_without_the_line(tmp_path, capsys):
+    """/dev/full answers as a full disk does."""
+    (tmp_path / "site.log").symlink_to("/dev/full")
+    with suppress(OSError), logging_to(tmp_path):
+        log_failure("the request was not answered", ValueError("hemligt"))
+    said = capsys.readouterr().err
+    assert "cannot be written; is the disk full?" in said
+    assert "Traceback" not in said
+    assert "not answered" not in said

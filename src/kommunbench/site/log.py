@@ -8,6 +8,7 @@ with a message of its own making. The file stays at the site, readable by its ow
 from __future__ import annotations
 
 import logging
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,13 +21,20 @@ LOG = "site.log"
 log = logging.getLogger("kommunbench")
 
 
+class _OwnFile(logging.FileHandler):
+    """A log whose disk is full says so in a sentence; logging's own way prints the line, its arguments and a trace."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802
+        print(f"kommunbench: {self.baseFilename} cannot be written; is the disk full?", file=sys.stderr)
+
+
 @contextmanager
 def logging_to(home: Path) -> Iterator[None]:
     """Write kommunbench's log lines to `home`/site.log while the body runs, and nowhere else."""
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = home / LOG
     path.touch(mode=0o600)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _OwnFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     log.addHandler(handler)
     before, log.propagate = log.propagate, False
