@@ -75,4 +75,6 @@ def import_(
             where = f"are in {worklist}" if worklist else "can be filled in: add --worklist FILE.xlsx"
             console.print(f"{len(done.worklist)} rows {where}", markup=False)
     if not (done.added or done.known or done.completed or done.worklist):
-        raise DataError(Fault("nothing could be imported", str(files[0]), "see above; is --map column=field needed?"))
+        fields = ", ".join((*found.inputs, "references"))
+        do = f"name the file's own columns: --map COLUMN={found.inputs[0]}; fields are {fields}"
+        raise DataError(Fault("nothing could be imported", str(files[0]), do))
