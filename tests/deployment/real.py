@@ -52,8 +52,8 @@ class RealFederation:
         self.folder = CoordinatorFolder(place / "coordinator")
         self.front, superlink, mlflow = free_ports(3)
         host = COORDINATOR if machines else "127.0.0.1"
-        self.address = (host, self.front)
-        called = f"{host if machines else 'localhost'}:{called_at or self.front}"
+        self.address = (host if machines else "localhost", self.front)
+        called = f"{self.address[0]}:{called_at or self.front}"
         try:
             self.say("init", "--federation", "norr", "--name", "Region Norr", "--address", called,
                      "--port", str(self.front), "--listen", host, "--superlink-port", str(superlink),

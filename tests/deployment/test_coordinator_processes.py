@@ -12,6 +12,8 @@ import time
 import psutil
 import pytest
 
+from deployment.namespaces import COORDINATOR
+from deployment.namespaces import SITES as SITES_MACHINE
 from deployment.real import SITES
 from kommunbench.federation.deployment import service
 
@@ -19,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("federation")]
 
 
 class Watch:
-    """Every remote address that the coordinator's processes had a connection to."""
+    """Every remote address that a process of the coordinator's or of a site's had a connection to."""
 
     def __init__(self, federation, process):
         self._federation, self._process, self._over = federation, process, threading.Event()
@@ -31,6 +33,7 @@ class Watch:
         while not self._over.is_set():
             ours = [process for _, process in service.alive(self._federation.folder)]
             ours.append(psutil.Process(self._process.pid))
+            ours += [node for site in ("ale", "bro") for node in self._federation.node_processes(site).values()]
             for process in ours:
                 try:
                     family = [process, *process.children(recursive=True)]
@@ -77,10 +80,11 @@ def test_who_was_away_is_missing_with_the_reason(federation, first_run):
     assert "inte uppkopplad" in away["absences"][0]["sv"]
 
 
-def test_the_coordinator_talks_to_this_machine_only(first_run):
+def test_coordinator_and_sites_talk_to_each_other_only_for_a_whole_run(federation, first_run):
     *_, remote = first_run
-    assert remote
-    assert {host for host, _ in remote} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    assert federation.front in {port for _, port in remote}
+    machines = {COORDINATOR, SITES_MACHINE} if federation.machines else set()
+    assert {host for host, _ in remote} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1", *machines}
 
 
 def test_an_unknown_key_is_refused_in_a_sentence_on_both_sides(federation):
