@@ -157,8 +157,9 @@ def main() -> None:
     parser.add_argument("peers", type=Path)
     parser.add_argument("--repetitions", type=int)
     parser.add_argument("--only", default="")
+    parser.add_argument("--load", type=Path, default=HERE / "loads/training.yaml", help="another load, to try things")
     options = parser.parse_args()
-    load = yaml.safe_load((HERE / "loads/training.yaml").read_text(encoding="utf-8"))
+    load = yaml.safe_load(options.load.read_text(encoding="utf-8"))
     taken: dict[str, list[dict[str, Any]]] = {}
     for repetition in range(options.repetitions or load["repetitions"]):
         with tempfile.TemporaryDirectory() as temporary:

@@ -10,7 +10,6 @@ import json
 import os
 import sys
 import time
-from functools import cache
 
 os.environ |= {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 os.environ["PYTHONPATH"] = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
@@ -21,22 +20,15 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import FedAvg
 from flwr.simulation import run_simulation
-from lora_loop import Learner, Load
+from lora_loop import Learner, Load, opened
 
 FOLDER = sys.argv[1]
 client, server = ClientApp(), ServerApp()
 
 
-@cache
-def learner(folder: str) -> tuple[Load, Learner, dict]:
-    torch.set_num_threads(1)
-    load = Load(folder)
-    return load, Learner(load), {}
-
-
 @client.train()
 def train(message: Message, context: Context) -> Message:
-    load, own, rows = learner(FOLDER)
+    load, own, rows = opened(FOLDER)
     site = load.sites[int(context.node_config["partition-id"])]
     if site not in rows:
         rows[site] = own.encode(load.pairs(site))

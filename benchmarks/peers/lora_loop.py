@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -85,6 +86,14 @@ class Learner:
             optimiser.zero_grad(set_to_none=True)
             losses.append(loss.item())
         return sum(losses) / len(losses)
+
+
+@cache
+def opened(folder: str) -> tuple[Load, Learner, dict]:
+    """A load, its model on one thread, and a place for encoded rows by site: once a process."""
+    torch.set_num_threads(1)
+    load = Load(folder)
+    return load, Learner(load), {}
 
 
 def _batches(rows: list[tuple[list[int], list[int]]], size: int, seed: int) -> list[list[tuple[list[int], list[int]]]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from lora_loop import Learner, Load
 from nvflare.app_opt.pt.recipes.fedavg import FedAvgRecipe
 from nvflare.recipe import SimEnv
-from peft_weights import PeftWeights
+from safetensors.torch import save_file
 
 HERE = Path(__file__).resolve().parent
 
@@ -26,9 +26,11 @@ def main() -> None:
     (load.folder / "nvflare.jsonl").unlink(missing_ok=True)
     os.environ["PYTHONPATH"] = str(HERE)  # its client processes inherit it
     os.chdir(HERE)  # the recipe takes the script's name from here
+    start = load.folder / "start.safetensors"
+    save_file(Learner(load).weights(), start)
     recipe = FedAvgRecipe(
         name="fedavg",
-        model=PeftWeights(Learner(load).weights()),
+        model={"class_path": "peft_weights.PeftWeights", "args": {"path": str(start)}},
         min_clients=len(load.sites),
         num_rounds=load.rounds,
         train_script="nvflare_client.py",

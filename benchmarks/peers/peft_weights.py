@@ -1,19 +1,20 @@
-"""The adapter alone as a torch module: NVFLARE wants a module for what the server starts from."""
+"""The adapter alone as a torch module: NVFLARE wants a module, by its class, for what the server starts from."""
 
 from __future__ import annotations
 
 import torch
+from safetensors.torch import load_file
 
 
 class PeftWeights(torch.nn.Module):
-    """Its state dict is the adapter, under PEFT's names."""
+    """Its state dict is the adapter in `path`, under PEFT's names."""
 
-    def __init__(self, weights: dict[str, torch.Tensor] | None = None) -> None:
+    def __init__(self, path: str) -> None:
         super().__init__()
-        for name, tensor in (weights or {}).items():
+        for name, tensor in load_file(path).items():
             owner: torch.nn.Module = self
-            *path, last = name.split(".")
-            for part in path:
+            *parts, last = name.split(".")
+            for part in parts:
                 if part not in owner._modules:
                     owner.add_module(part, torch.nn.Module())
                 owner = owner._modules[part]
