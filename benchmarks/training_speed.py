@@ -142,8 +142,7 @@ def contestants(peers: Path, folder: Path) -> dict[str, list[str]]:
         "plain loop, one process": [sys.executable, str(here / "plain_loop.py"), str(folder), "1"],
         "plain loop, two processes": [sys.executable, str(here / "plain_loop.py"), str(folder), "2"],
         "Flower and PEFT script": [str(flower), str(here / "flower_peft.py"), str(folder)],
-        "NVFLARE, two sites at once": [str(nvflare), str(here / "nvflare_fedavg.py"), str(folder), "2"],
-        "NVFLARE, all sites at once": [str(nvflare), str(here / "nvflare_fedavg.py"), str(folder), "6"],
+        "NVFLARE's simulator": [str(nvflare), str(here / "nvflare_fedavg.py"), str(folder), "6"],
     }
     for name, command in found.items():
         if not Path(command[0]).exists():

@@ -1,7 +1,8 @@
 """NVFLARE's FedAvg recipe in its simulator. `nvflare_fedavg.py LOAD THREADS`.
 
-THREADS sites are at work at once; with as many as there are sites each keeps its model between rounds, with two every
-message starts a site anew. Prints one line of JSON: seconds of each round but the first, from the end of the round
+THREADS sites are at work at once, each on one core. As many as there are sites is by far the best: with two, every
+message starts a site's process anew, and a round of a toy model took 44 s where it takes 2.6 s.
+Prints one line of JSON: seconds of each round but the first, from the end of the round
 before (when its last site had sent) to its own.
 """
 
