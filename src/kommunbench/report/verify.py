@@ -12,8 +12,8 @@ one whose sites are invented with keys of their own. A site's ledger shows the f
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
@@ -121,7 +121,8 @@ def _file_faults(folder: RunFolder, noted: list[Noted]) -> Iterator[Fault]:
 
 def _answer_faults(folder: RunFolder, info: RunInfo, noted: list[Noted], found: Verified) -> Iterator[Fault]:
     """Each receipt is the site's, and each answer's numbers are the ones that its receipt was made for."""
-    receipts, spec = {each.file: each.receipt for each in noted}, spec_digest(folder)
+    spec = spec_digest(folder)
+    receipts = {each.file: each.receipt for each in noted if each.receipt}  # an answer that was amended keeps its own
     for each in noted:
         if each.receipt is not None and not (each.receipt.genuine and each.receipt.public == found.keys[each.site]):
             yield Fault("changed: its receipt is not signed by the site", each.file)
@@ -150,7 +151,7 @@ def _answer_faults(folder: RunFolder, info: RunInfo, noted: list[Noted], found: 
         if receipt is None:
             if received.status == "ok":
                 yield Fault("missing: numbers without a receipt", file)
-        elif not _fits(info.spec, spec, received, receipt):
+        elif not _fits((info.spec, spec), received, _stated_costs(folder.path / file), receipt):
             yield Fault("changed: its numbers are not those that the site signed", file)
         else:
             yield from _name_faults(folder, received, receipt, file)
@@ -170,6 +171,11 @@ def _read_answers(folder: RunFolder) -> Iterator[tuple[str, Received | None]]:
         yield str(path.relative_to(folder.path)), received
 
 
+def _stated_costs(path: Path) -> list[int]:
+    """The costs that an answer's file states, in its order: a later version may know more of them."""
+    return list(json.loads(path.read_bytes())["cost"].values())
+
+
 def _name_faults(folder: RunFolder, received: Received, receipt: Receipt, file: str) -> Iterator[Fault]:
     """The numbers stand under the names of what the site was asked, in its order."""
     if not received.slots or not (folder.path / "requests").is_dir():
@@ -181,19 +187,20 @@ def _name_faults(folder: RunFolder, received: Received, receipt: Receipt, file: 
         yield Fault("changed: its numbers are not about what the site was asked", file)
 
 
-def _fits(spec: RunSpec, known: str, received: Received, receipt: Receipt) -> bool:
-    """Whether the answer as it is kept gives the bytes that were signed.
+def _fits(specification: tuple[RunSpec, str], received: Received, cost: Sequence[int], receipt: Receipt) -> bool:
+    """Whether the answer as it is kept, with the costs that its file states, gives the bytes that were signed.
 
     The coordinator may have turned the weights down, and then the answer says so where the site had said OK. What does
     not fit in 64 bits was never signed.
     """
+    spec, known = specification
     values = [entry for _, _, row in received.slots for entry in row]
     codes = [code for _, code, _ in received.slots]
     cells = released_cells((key, code) for key, code, _ in received.slots)
     weights = receipt.digests.payload != receipt.digests.numbers
     try:
         stated = [
-            offline(spec, vectors_of([received.code, code], values, codes, astuple(received.cost)), cells, weights)
+            offline(spec, vectors_of([received.code, code], values, codes, cost), cells, weights)
             for code in {received.adapter_code, Code.OK}
         ]
     except OverflowError:
