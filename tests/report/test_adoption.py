@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from everything import with_everything
 
+from fabricate import fabricate
 from kommunbench.core.errors import DataError
 from kommunbench.report.adoption import adoption_tables, site_cost_table
 from kommunbench.report.card import card
@@ -17,6 +20,7 @@ from kommunbench.report.markdown import markdown, site_page
 from kommunbench.report.pareto import boards, moment_rows, pareto_tables, pareto_text, points
 from kommunbench.report.rows import Report
 from kommunbench.report.tables import task_of
+from kommunbench.report.write import write_report
 
 
 def test_advice_is_yes_where_training_won_and_nothing_untrained_is_as_good(report: Report) -> None:
@@ -39,11 +43,27 @@ def test_advice_follows_the_sites_own_test(report: Report) -> None:
     assert changed("tie") == "osäkert här; bättre över alla"
 
 
+def test_a_run_that_was_interrupted_before_any_answer_has_a_report_without_advice(tmp_path: Path) -> None:
+    folder = fabricate(tmp_path / "pilot", close=False)
+    shutil.rmtree(folder.path / "releases")
+    report = write_report(folder)
+    assert report.pairs, "pairs are declared before anyone answers"
+    assert list(adoption_tables(report, "sv")) == []
+    assert "Lövviks kommun" in site_page(report, "lovvik", "sv")
+    assert folder.path.joinpath("report.md").is_file()
+
+
+def test_a_task_that_nobody_answered_takes_no_advice_from_the_others(report: Report) -> None:
+    boards = tuple(board for board in report.leaderboards if board.task != "summarization")
+    found = adoption_tables(report.model_copy(update={"leaderboards": boards}), "en")
+    assert [table.rows for table in found] == [table.rows for table in list(adoption_tables(report, "en"))[1:]]
+
+
 def test_one_site_gets_a_page_of_its_own(report: Report) -> None:
     page = site_page(report, "lovvik", "sv")
     assert "Lövviks kommun" in page
     assert "Norrhults" not in page
-    assert re.search(r"\| Energi +\| +inte mätt \|", page)
+    assert re.search(r"\| Energi +\| +uppges bara för alla \|", page)
     assert "too few examples" in site_page(report, "stenviken", "en")
     with pytest.raises(DataError, match="lovvik"):
         site_page(report, "lovik")

@@ -114,11 +114,16 @@ def _line(report: Report, pooled: PairRow, site: SiteRow, language: Language) ->
 
 
 def _gains(report: Report) -> list[PairRow]:
-    """The first declared gain of each task, over all sites."""
+    """The first declared gain, over all sites, of each task that anyone has answered.
+
+    Pairs are declared before a run, so one that was interrupted early has them without a number to advise from.
+    """
     found: dict[str, PairRow] = {}
+    answered = {board.task for board in report.leaderboards}
     for pair in report.pairs:
         trained = (pair.left.stage, pair.right.stage) == ("federated", "base") and pair.left.model == pair.right.model
-        if trained and pair.primary and pair.left.site_group == "all" and pair.left.prompt == pair.right.prompt:
+        pooled = pair.left.task in answered and pair.left.site_group == "all"
+        if trained and pooled and pair.primary and pair.left.prompt == pair.right.prompt:
             found.setdefault(pair.left.task, pair)
     return list(found.values())
 
