@@ -25,7 +25,6 @@ SHORT = (
     "tasks.lattlast.max_new_tokens=8",
     "train.epochs=1",  # two steps of eight: the door lets no weights out that saw fewer examples than ten
     "train.max_steps=2",
-    "train.epochs=1",
     "rounds=2",
     "evaluate_every=1",
 )
