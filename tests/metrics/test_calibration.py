@@ -80,8 +80,17 @@ def test_alternatives_stand_where_the_label_stood() -> None:
     chosen = metric.choice(*row("Enhet: Vård och omsorg. Prioritet: gul.", labels=LABELS, label="bygg"))
     assert chosen == Choice(("Enhet: Vård.", "Enhet: Vård och omsorg.", "Enhet: Bygg.", "Enhet: Förskola."), 1)
     assert metric.choice(*row("bygg", labels=LABELS, label="vård")) == Choice(tuple(LABELS), 2)
-    assert metric.choice(*row("Jag vet inte.", labels=LABELS, label="vård")) == Choice(("Jag vet inte.",))
     assert metric.choice(*row("bygg", labels=LABELS, label="något annat")) is None
+
+
+def test_who_names_no_label_is_surely_wrong_and_not_perfectly_calibrated() -> None:
+    metric = find("metrics", "label_calibration")
+    said = metric.choice(*row("Jag vet inte.", labels=LABELS, label="vård"))
+    assert said == Choice(tuple(LABELS), None)
+    sure = said.confidence([math.log(0.01)] * len(LABELS))
+    pooled = total(metric, [row("Jag vet inte.", labels=LABELS, label="vård", confidence=sure)] * 3)
+    values = [metric.value(pooled, measure) for measure in metric.measures]
+    assert values == pytest.approx([0.96, 0.96**2])
 
 
 def test_an_abstention_is_its_own_words_and_an_answer_what_they_leave() -> None:
