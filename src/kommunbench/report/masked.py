@@ -20,7 +20,7 @@ from kommunbench.report.versus import pair_rows
 
 NOT_KNOWN = "sums are masked: how sites differ is not known"
 OTHER_SITES = "the two sums are over different sites"
-TOO_FEW = "too few sites gave it, or it would have shown single sites"
+TOO_FEW = "too few sites gave it, or have a model that gives what it needs, or it would have shown single sites"
 SUM = RosterSite(name=MASKED_SUM, title="")
 
 
