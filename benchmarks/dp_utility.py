@@ -4,7 +4,7 @@
 
 Every row is a run of `kommunbench run` on the synthetic federation `pilot`; only the noise differs. Batches are larger
 and the rank is smaller than in conf/run.yaml, since that is where DP-SGD loses least. Without noise other settings
-learn more, so the first row shows the price of the noise alone and not the best that a federation can do. Four rounds
+learn more; where the first row gains nothing, as in four rounds, the others do not show what noise costs. Four rounds
 take some 20 minutes on two busy processors; a private run's batches and noise have no seed and differ every time.
 """
 
