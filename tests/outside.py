@@ -11,6 +11,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 EXAMPLE = HERE / "outside_package"
 TROUBLED = HERE / "troubled_package"
+GOLD = HERE / "gold_package"
 
 
 def install(project: Path, into: Path) -> dict[str, str]:

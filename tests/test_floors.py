@@ -1,50 +1,56 @@
-"""Every task tells answers apart as it should, on the pilot's own test rows: nothing, the floor, shuffled gold, gold.
+"""Every task tells models apart as it should, on the pilot's own test rows: silence, the floor, shuffled gold, gold.
 
-References are only ever read here, at the level of tallies: what a model is asked never carries them.
+Each goes the way of a model: rendered, asked, tallied. What a model is asked never carries a reference, so gold
+(tests/gold_package) has the answers by prompt from a file that is written here.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Sequence
-from functools import cache, reduce
+from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import pytest
 
-from federated_folder import run
 from kommunbench.config.hydra import compose_settings
 from kommunbench.config.settings import Settings, SyntheticFederation
 from kommunbench.core.example import Example
-from kommunbench.core.metric import Tally, add
-from kommunbench.core.model import Decoding, Query
+from kommunbench.core.model import Decoding, Model, ModelCard
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Code
-from kommunbench.core.task import load_task, task_names
+from kommunbench.core.spec import Code, PromptRef
+from kommunbench.core.task import load_task as read_once
+from kommunbench.core.task import task_names
 from kommunbench.models.open import open_model
 from kommunbench.report.build import build_report
+from kommunbench.report.record import RunFolder
+from kommunbench.site.evaluate import Evaluated, Way, evaluate
+from kommunbench.site.readings import Readers
 from kommunbench.site.sources import SyntheticSource
+from outside import GOLD, install, kommunbench
 
+sys.path.append(str(GOLD))
 
-class Floor(NamedTuple):
-    """The training-free model that fits a task, and the measure on which it beats silence."""
-
-    model: str
-    measure: str
-
+from kommunbench_gold.gold import ANSWERS, Gold, key
 
 FLOORS = {
-    "summarization": Floor("lead", "rougeL"),
-    "conversation_notes": Floor("lead", "rougeL"),
-    "guideline_qa": Floor("retrieval", "token_f1"),
-    "lattlast": Floor("copy", "chrf"),
-    "translation": Floor("copy", "chrf"),
-    "template_document": Floor("copy", "rougeL"),
-    "citizen_answer": Floor("copy", "rougeL"),
-    "decision_basis": Floor("copy", "rougeL"),
-    "triage": Floor("constant", "macro_f1"),
-    "planning": Floor("shape", "constraints_kept"),
+    "summarization": "lead",
+    "conversation_notes": "lead",
+    "guideline_qa": "retrieval",
+    "lattlast": "copy",
+    "translation": "copy",
+    "template_document": "copy",
+    "citizen_answer": "copy",
+    "decision_basis": "copy",
+    "triage": "constant",
+    "planning": "shape",
 }
+"""The training-free model that fits a task."""
+
+
+load_task = cache(read_once)
 
 
 @cache
@@ -64,51 +70,55 @@ def examples(task: str) -> list[Example]:
     return [example for site in sites(task) for example in site]
 
 
-def total(task: str, metric: str, asked: Sequence[Example], answers: Sequence[str]) -> Tally:
-    found = next(one for one in load_task(task).find_metrics() if one.name == metric)
-    return reduce(add, (found.score(answer, example) for answer, example in zip(answers, asked, strict=True)))
+def asked(task: str, example: Example) -> str:
+    return load_task(task).render("plain", dict(example.inputs))
 
 
-def floor(task: str, asked: Sequence[Example]) -> list[str]:
-    queries = [Query("", example.inputs, task) for example in asked]
-    model = open_model(settings().models[FLOORS[task].model])
-    return [completion.text for completion in model.generate(queries, Decoding(max_new_tokens=1))]
-
-
-Kind = Literal["silence", "floor", "shuffled", "gold"]
-
-
-def answers(task: str, kind: Kind) -> list[str]:
-    """`shuffled`: good answers to other questions, mostly of another house."""
-    if kind == "silence":
-        return [""] * len(examples(task))
-    if kind == "floor":
-        return floor(task, examples(task))
-    good = [example.references[0] for example in examples(task)]
-    return good if kind == "gold" else good[len(good) // 2 :] + good[: len(good) // 2]
+Kind = Literal["silence", "floor", "shuffled_gold", "gold"]
 
 
 @cache
-def value(task: str, kind: Kind, measure: str = "") -> float:
-    """The measure (by default the primary one) of answers to all six sites' test rows, pooled."""
-    wanted = measure or load_task(task).primary
-    metric = next(one for one in load_task(task).find_metrics() if wanted in {m.name for m in one.measures})
-    found = metric.value(total(task, metric.name, examples(task), answers(task, kind)), metric.measure(wanted))
+def answers(task: str, kind: Kind) -> dict[str, str]:
+    """By prompt. `shuffled_gold`: good answers to other questions, mostly of another house."""
+    good = [example.references[0] for example in examples(task)]
+    told = good if kind == "gold" else good[len(good) // 2 :] + good[: len(good) // 2]
+    return {key(asked(task, example)): answer for example, answer in zip(examples(task), told, strict=True)}
+
+
+def model(task: str, kind: Kind) -> Model:
+    if kind == "floor":
+        return open_model(settings().models[FLOORS[task]])
+    return Gold(ModelCard(name=kind, family="gold"), {} if kind == "silence" else answers(task, kind))
+
+
+def evaluated(task: str, kind: Kind, which: Sequence[Example]) -> Evaluated:
+    """What a site works out of a model on these examples, under the metric that ranks."""
+    ranking = load_task(task).model_copy(update={"metrics": (load_task(task).primary_measure()[0].name,)})
+    way, decoding = Way(PromptRef(name="plain", variant="plain")), Decoding(max_new_tokens=1)
+    return evaluate(ranking, way, which, model(task, kind), decoding, Readers())
+
+
+@cache
+def over_all(task: str, kind: Kind) -> Evaluated:
+    return evaluated(task, kind, examples(task))
+
+
+def value(task: str, kind: Kind) -> float:
+    """The primary measure over all six sites' test rows, pooled."""
+    metric, measure = load_task(task).primary_measure()
+    found = metric.value(over_all(task, kind).sum(metric.name), measure)
     assert found is not None
     return found
 
 
 def test_every_task_has_one_floor_and_the_experiment_runs_it() -> None:
     assert set(FLOORS) == set(task_names()) == set(settings().tasks)
-    assert {(task, card.name) for card in settings().models.values() for task in card.tasks} == {
-        (task, found.model) for task, found in FLOORS.items()
-    }
+    assert {(task, card.name) for card in settings().models.values() for task in card.tasks} == set(FLOORS.items())
 
 
 @pytest.mark.parametrize("task", FLOORS)
 def test_the_floor_beats_silence(task: str) -> None:
-    measure = FLOORS[task].measure
-    assert value(task, "floor", measure) > value(task, "silence", measure) == 0
+    assert value(task, "floor") > value(task, "silence") == 0
 
 
 @pytest.mark.parametrize("task", FLOORS)
@@ -118,10 +128,16 @@ def test_gold_scores_the_most_that_the_primary_measure_can_give(task: str) -> No
 
 
 @pytest.mark.parametrize("task", FLOORS)
+def test_no_two_questions_are_the_same(task: str) -> None:
+    """Else an answer by prompt could be another question's, and gold no gold."""
+    assert len(answers(task, "gold")) == len(examples(task))
+
+
+@pytest.mark.parametrize("task", FLOORS)
 def test_good_answers_to_other_questions_land_at_the_floor(task: str) -> None:
     """Their words and forms are right and their content is not: no more than a tenth above who knows nothing."""
-    assert value(task, "shuffled") <= max(value(task, "silence"), value(task, "floor")) + 0.1
-    assert value(task, "gold") - value(task, "shuffled") > 0.5
+    assert value(task, "shuffled_gold") <= max(value(task, "silence"), value(task, "floor")) + 0.1
+    assert value(task, "gold") - value(task, "shuffled_gold") > 0.5
 
 
 @pytest.mark.parametrize("task", FLOORS)
@@ -131,8 +147,16 @@ def test_a_floor_leaves_room_for_a_model(task: str) -> None:
 
 @pytest.mark.slow
 def test_one_command_runs_all_ten_tasks_at_all_six_sites_and_pools_what_each_would_count(tmp_path: Path) -> None:
-    words = ["+experiment=all_tasks", "tracking=off", f"results={tmp_path}", "name=ten"]
-    folder = run(compose_settings(words))
+    """With gold and shuffled gold beside the floors, as models that a package outside has added."""
+    kinds: tuple[Kind, Kind] = ("gold", "shuffled_gold")
+    known = {kind: {prompt: told for task in FLOORS for prompt, told in answers(task, kind).items()} for kind in kinds}
+    (tmp_path / "answers.json").write_text(json.dumps(known), encoding="utf-8")
+    environment = install(GOLD, tmp_path / "installed") | {ANSWERS: str(tmp_path / "answers.json")}
+    models = "models=[lead,copy,retrieval,constant,shape,gold,shuffled_gold]"
+    words = ["+experiment=all_tasks", models, "scorecard=[]", "tracking=off", f"results={tmp_path}", "name=ten"]
+    done = kommunbench(tmp_path, environment, "run", *words)
+    assert done.returncode == 0, done.stderr
+    folder = RunFolder(tmp_path / "ten")
     report = build_report(folder)
     assert report.complete
     assert "syntetiska data" in report.note.sv
@@ -142,15 +166,18 @@ def test_one_command_runs_all_ten_tasks_at_all_six_sites_and_pools_what_each_wou
         answered = [(key, code) for key, code, _ in received.slots if not find("metrics", key[1]).needs]
         refused |= {(received.site, key[0][0], code) for key, code in answered if code is not Code.OK}
     assert refused == {("norrgryta", "lattlast", Code.TOO_FEW_EXAMPLES)}
-    for board in report.leaderboards:
-        (standing,) = board.standings
-        row = report.by_key[standing.row.key]
-        answering = [site for site in sites(board.task) if len(site) >= 10]
-        asked = [example for site in answering for example in site]
-        metric, measure = load_task(board.task).primary_measure()
-        counted = total(board.task, metric.name, asked, floor(board.task, asked))
-        assert row.model == FLOORS[board.task].model
-        assert (row.sites, row.n) == (len(answering), len(asked))
-        assert row.value == metric.value(counted, measure)
-        assert row.low is not None
     assert [board.task for board in report.leaderboards] == list(settings().tasks)
+    for board in report.leaderboards:
+        answering = [site for site in sites(board.task) if len(site) >= 10]
+        some = [example for site in answering for example in site]
+        metric, measure = load_task(board.task).primary_measure()
+        rows = {standing.row.model: report.by_key[standing.row.key] for standing in board.standings}
+        names: dict[Kind, str] = {"floor": FLOORS[board.task], "gold": "gold", "shuffled_gold": "shuffled_gold"}
+        assert set(rows) == set(names.values())
+        for kind, name in names.items():
+            row = rows[name]
+            assert (row.sites, row.n) == (len(answering), len(some))
+            assert row.value == metric.value(evaluated(board.task, kind, some).sum(metric.name), measure)
+            assert row.low is not None
+        assert rows["gold"].value == pytest.approx(1, abs=1e-9)
+        assert rows["shuffled_gold"].value < rows["gold"].value - 0.5

@@ -147,7 +147,8 @@ def make_spec(settings: Settings) -> RunSpec:
             for name, card in settings.models.items()
         ),
         prompts=tuple(
-            PromptRef(name=name, variant=prompt.variant, shots=prompt.shots) for name, prompt in settings.prompt.items()
+            PromptRef(name=name, variant=prompt.variant, shots=prompt.shots, choose=prompt.choose)
+            for name, prompt in settings.prompt.items()
         ),
         train=train if settings.trains else None,
         trained_model=settings.trained_model if settings.trains else "",

@@ -12,6 +12,7 @@ from kommunbench.core.errors import ConfigError, Fault
 from kommunbench.core.model import ModelCard, StrategySettings, TrainSettings, UpdateBounds
 from kommunbench.core.modes import conflicts
 from kommunbench.core.registry import did_you_mean
+from kommunbench.core.spec import Choice
 from kommunbench.core.task import Bilingual, Task
 from kommunbench.report.scorecard import Scorecard
 from kommunbench.report.scorecard_check import check_scorecards
@@ -86,6 +87,7 @@ class PromptSettings(_Frozen):
     name: str
     variant: str
     shots: int = Field(0, ge=0, le=16)
+    choose: Choice = "same"
 
 
 class PrivacySettings(_Frozen):

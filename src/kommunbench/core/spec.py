@@ -79,12 +79,18 @@ class JudgeRef(_Frozen):
     rubric: str
 
 
+Choice = Literal["same", "nearest"]
+"""Worked examples: the same ones for every question, or for each those that are most like it."""
+
+
 class PromptRef(_Frozen):
     """A way of asking: an instruction variant of the task, with `shots` worked examples from the site's train split."""
 
     name: Name
     variant: Name
     shots: int = Field(0, ge=0, le=16)
+    choose: Choice = Field("same", exclude_if=lambda choice: choice == "same")
+    """Left out where it is `same`, so that a run which does not use it has the digest that it always had."""
 
 
 CENTRAL = "central"

@@ -180,7 +180,7 @@ class Work:
             examples = self.examples(task, self.policy.examples(ref))
             if not examples:
                 return Code.NO_DATA
-            shots = choose_shots(self.data.split(task, "train"), prompt.shots, self.spec.seed)
+            shots = choose_shots(self.data.split(task, "train"), prompt, self.spec.seed)
             decoding = Decoding(max_new_tokens=ref.max_new_tokens, stop=task.stop, batch_size=self.spec.batch_size)
             key, readers = self.key(cell, prompt, decoding), self.readers(task)
             result = self.evaluations.find(key, task.metrics) if self.reuses else None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from hashlib import sha256
 from typing import NamedTuple
 
+import numpy as np
+
+from kommunbench.core import swedish
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Metric, Tally, add
 from kommunbench.core.model import Completion, Decoding, Model, Query
@@ -19,6 +22,8 @@ from kommunbench.core.task import Task
 from kommunbench.site.readings import Answered, Readers
 
 log = logging.getLogger("kommunbench.site")
+Shots = Callable[[Example], Sequence[Example]]
+"""The worked examples for a question."""
 
 
 @dataclass(slots=True)
@@ -54,17 +59,46 @@ def render(task: Task, prompt: PromptRef, example: Example, shots: Sequence[Exam
     return "\n\n".join([*worked, task.render(prompt.variant, dict(example.inputs))])
 
 
-def choose_shots(train: Sequence[Example], count: int, seed: int) -> list[Example]:
-    """`count` worked examples out of the site's train split: the same for every question, chosen by digest and seed."""
+def choose_shots(train: Sequence[Example], prompt: PromptRef, seed: int) -> Shots:
+    """Which of the site's train split are shown before a question, each with its best reference.
+
+    `same`: as many for every question, chosen by digest and seed. `nearest`: for each question those that are most like
+    it, the most alike last (Liu et al. 2022, What Makes Good In-Context Examples for GPT-3?), by BM25 over their inputs
+    (the retriever without training of Rubin et al. 2022); of examples as near, those that `same` would show.
+    """
     answered = [example for example in train if example.references]
-    return sorted(answered, key=lambda example: sha256(f"{seed}:{example.id}".encode()).digest())[:count]
+    drawn = sorted(answered, key=lambda example: sha256(f"{seed}:{example.id}".encode()).digest())
+    if prompt.choose == "nearest" and prompt.shots and drawn:
+        return _nearest(drawn, prompt.shots)
+    return lambda _: drawn[: prompt.shots]
+
+
+def _nearest(pool: Sequence[Example], count: int) -> Shots:
+    import bm25s
+
+    texts = [_words(example) for example in pool]
+    known = set().union(*texts)
+    index = bm25s.BM25(k1=1.5, b=0.75)
+    index.index(texts, show_progress=False)
+
+    def shots(example: Example) -> Sequence[Example]:
+        wanted = [word for word in _words(example) if word in known]
+        scores = index.get_scores(wanted) if wanted else np.zeros(len(pool))
+        best = np.argsort(-scores, kind="stable")[:count]
+        return [pool[at] for at in reversed(best)]
+
+    return shots
+
+
+def _words(example: Example) -> list[str]:
+    return [word for text in example.inputs.values() for word in swedish.tokens(text)]
 
 
 class Way(NamedTuple):
     """A way of asking, with its worked examples."""
 
     prompt: PromptRef
-    shots: Sequence[Example] = ()
+    shots: Shots = lambda _: ()
 
 
 def evaluate(
@@ -72,7 +106,7 @@ def evaluate(
 ) -> Evaluated:
     """Generate an answer to every example, have read what metrics need, and tally it under every metric of the task."""
     started = time.perf_counter()
-    queries = [Query(render(task, way.prompt, example, way.shots), example.inputs, task.name) for example in examples]
+    queries = [Query(render(task, way.prompt, one, way.shots(one)), one.inputs, task.name) for one in examples]
     completions = model.generate(queries, decoding)
     result = Evaluated([identity(example) for example in examples])
     answered = Answered(queries, completions, examples, model, decoding, readers)

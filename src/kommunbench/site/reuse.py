@@ -42,7 +42,7 @@ def evaluation_digest(
             "task": task.digest,
             "model": model,
             "adapter": adapter,
-            "prompt": (way.variant, way.shots, seed if way.shots else 0),
+            "prompt": (way.variant, way.shots, *((seed, way.choose) if way.shots else ())),
             "decoding": (decoding.max_new_tokens, decoding.stop),
         }
     )
