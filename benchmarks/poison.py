@@ -18,8 +18,8 @@ from flwr.serverapp import Grid
 from flwr.supercore.task_identity import TaskIdentity
 from sklearn.datasets import load_digits
 
+from kommunbench.core.answer import Code
 from kommunbench.core.model import Adapter, StrategySettings, UpdateBounds
-from kommunbench.core.spec import Code
 from kommunbench.federation.hygiene import judge
 from kommunbench.federation.strategies import Aggregator, Update
 from kommunbench.release import update_code

@@ -17,11 +17,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kommunbench.core.answer import Code, Cost
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Measure, Metric, Tally, add
 from kommunbench.core.model import TrainSettings
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Cell, Code, Cost, ModelRef, Pair, PromptRef, Request, RunSpec, TaskRef, Total
+from kommunbench.core.spec import Cell, ModelRef, Pair, PromptRef, Request, RunSpec, TaskRef, Total
 from kommunbench.core.task import load_task
 from kommunbench.report.record import Received, RosterSite, RunFolder, RunInfo
 

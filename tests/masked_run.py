@@ -16,7 +16,8 @@ from flwr.supercore.task_identity import TaskIdentity
 from federated_folder import rows, write_sites
 from kommunbench.cli.compose import make_plan, make_sites, node_config
 from kommunbench.config.settings import Settings
-from kommunbench.core.spec import Code, Request
+from kommunbench.core.answer import Code
+from kommunbench.core.spec import Request
 from kommunbench.federation.client_app import app as client_app
 from kommunbench.federation.engines.local import FIRST_NODE_ID, RUN_ID, LocalGrid, run_apps
 from kommunbench.report.record import RunFolder

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from kommunbench.core.spec import Code, Request
+from kommunbench.core.answer import Code
+from kommunbench.core.spec import Request
 from kommunbench.federation.records import write_release
 from kommunbench.release import Identity, Ledger, let_out, unpack, unpack_cost
 from kommunbench.report.record import Received, RosterSite, RunFolder, RunInfo

@@ -29,7 +29,7 @@ import pyarrow.parquet
 import pytest
 
 from canaries import Canaries, contents
-from kommunbench.core.spec import Code
+from kommunbench.core.answer import Code
 from kommunbench.core.task import load_task
 from kommunbench.models.folder import BUILTIN
 from kommunbench.report.record import RunFolder

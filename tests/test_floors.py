@@ -17,10 +17,11 @@ import pytest
 
 from kommunbench.config.hydra import compose_settings
 from kommunbench.config.settings import Settings, SyntheticFederation
+from kommunbench.core.answer import Code
 from kommunbench.core.example import Example
 from kommunbench.core.model import Decoding, Model, ModelCard
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Code, PromptRef
+from kommunbench.core.spec import PromptRef
 from kommunbench.core.task import load_task as read_once
 from kommunbench.core.task import task_names
 from kommunbench.models.open import open_model

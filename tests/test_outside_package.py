@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from federated_folder import rows, write_sites
-from kommunbench.core.spec import Code
+from kommunbench.core.answer import Code
 from kommunbench.report.record import Received, RunFolder
 from outside import EXAMPLE, TROUBLED, install, kommunbench
 

@@ -17,7 +17,8 @@ import pytest
 import yaml
 
 from browser import Browser, needs_browser
-from kommunbench.core.spec import RATED, Code
+from kommunbench.core.answer import Code
+from kommunbench.core.spec import RATED
 from kommunbench.report.record import RunFolder
 from kommunbench.site.ratings import read_ratings
 from test_canary import CANARIES, rows_of

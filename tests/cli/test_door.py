@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from federated_folder import run, settings_for, three_sites
 from kommunbench.cli.site import app
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import PolicyError
-from kommunbench.core.spec import Code
 
 WORDS = ("strategy=none", "models=[lead]", "tasks=[summarization]", "name=asked")
 

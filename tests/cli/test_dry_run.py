@@ -8,7 +8,7 @@ from federated_folder import settings_for, three_sites
 from json_shapes import AMOUNT, DIGEST, FLAG, TEXT, WHOLE, closed, many, one_of
 from kommunbench.cli.compose import make_plan
 from kommunbench.cli.preview import describe, print_preview
-from kommunbench.core.spec import Code
+from kommunbench.core.answer import Code
 
 CODES = {"type": "object", "additionalProperties": one_of(*(code.name for code in Code))}
 

@@ -16,7 +16,7 @@ import pytest
 from federated_folder import rows, settings_for, three_sites, write_sites
 from federated_folder import run as run_federation
 from kommunbench import cli
-from kommunbench.core.spec import Code
+from kommunbench.core.answer import Code
 from kommunbench.federation.rounds import pooled
 from kommunbench.models.folder import BUILTIN
 

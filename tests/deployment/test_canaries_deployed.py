@@ -29,7 +29,7 @@ import pytest
 from canaries import Canaries
 from deployment.real import TASKS, RealFederation
 from deployment.tap import Tap
-from kommunbench.core.spec import Code
+from kommunbench.core.answer import Code
 from kommunbench.core.task import load_task
 from kommunbench.report.record import RunFolder
 from outside import TROUBLED, install

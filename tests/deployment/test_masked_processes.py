@@ -16,8 +16,8 @@ import pytest
 from scipy import stats
 
 from deployment.real import SITES, RealFederation
+from kommunbench.core.answer import Code
 from kommunbench.core.metric import add
-from kommunbench.core.spec import Code
 from kommunbench.federation.rounds import pooled
 from kommunbench.report.record import RunFolder
 from kommunbench.report.transcript import MaskedRecord

@@ -23,7 +23,8 @@ from deployment.real import free_ports
 from deployment.superlink import TestLink, TestRun, make_certificates, wait_for
 from kommunbench.cli.compose import make_spec
 from kommunbench.config.hydra import compose_settings
-from kommunbench.core.spec import Code, Request, RunSpec
+from kommunbench.core.answer import Code
+from kommunbench.core.spec import Request, RunSpec
 from kommunbench.federation.deployment import supernode
 from kommunbench.federation.deployment.bundle import bundle
 from kommunbench.federation.deployment.invitation import read_request

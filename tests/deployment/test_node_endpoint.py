@@ -16,9 +16,10 @@ import yaml
 from deployment.superlink import TestLink, wait_for
 from kommunbench.cli.compose import make_spec
 from kommunbench.config.hydra import compose_settings
+from kommunbench.core.answer import Code
 from kommunbench.core.digests import digest
 from kommunbench.core.model import ModelCard
-from kommunbench.core.spec import Code, ModelRef, Request
+from kommunbench.core.spec import ModelRef, Request
 from kommunbench.federation.deployment.bundle import bundle
 from kommunbench.federation.deployment.invitation import read_request
 from kommunbench.federation.plan import base_cells

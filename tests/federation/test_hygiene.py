@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from kommunbench.core.answer import Code, Cost
 from kommunbench.core.model import TrainSettings, UpdateBounds
-from kommunbench.core.spec import Code, Cost, ModelRef, PromptRef, RunSpec
+from kommunbench.core.spec import ModelRef, PromptRef, RunSpec
 from kommunbench.federation.hygiene import arrival_code, judge
 from kommunbench.federation.strategies import Update
 

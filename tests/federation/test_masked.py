@@ -11,9 +11,10 @@ from flwr.common.serde import message_from_proto
 from flwr.proto.message_pb2 import Message as ProtoMessage
 
 from federated_folder import rows, settings_for, write_sites
+from kommunbench.core.answer import Code
 from kommunbench.core.masking import MASKED_SUM
 from kommunbench.core.registry import find, names
-from kommunbench.core.spec import Code, Request
+from kommunbench.core.spec import Request
 from kommunbench.federation.rounds import pooled
 from kommunbench.release import Ledger, verify
 from kommunbench.report.build import build_report

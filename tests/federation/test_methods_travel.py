@@ -10,8 +10,9 @@ import pytest
 from flwr.supercore.task_identity import TaskIdentity
 from test_strategies import OneNode
 
+from kommunbench.core.answer import Code, Cost
 from kommunbench.core.model import StrategySettings, TrainSettings, UpdateBounds
-from kommunbench.core.spec import Code, Cost, PromptRef, RunSpec
+from kommunbench.core.spec import PromptRef, RunSpec
 from kommunbench.federation.hygiene import arrival_code, judge
 from kommunbench.federation.strategies import Aggregator, Update
 from kommunbench.models.open import open_model

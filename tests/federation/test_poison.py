@@ -7,8 +7,8 @@ from functools import cache
 import pytest
 from poison import POISONED, federate
 
+from kommunbench.core.answer import Code
 from kommunbench.core.model import UpdateBounds
-from kommunbench.core.spec import Code
 
 ROBUST = ("median", "trimmed_mean", "krum")
 BAD = {str(site) for site in POISONED}

@@ -18,8 +18,8 @@ from safetensors.numpy import load_file
 
 from federated_folder import rows, run, settings_for, write_sites
 from kommunbench.core import registry
+from kommunbench.core.answer import Code
 from kommunbench.core.model import Adapter
-from kommunbench.core.spec import Code
 from kommunbench.federation.engines.local import FIRST_NODE_ID
 from kommunbench.federation.records import ADAPTER, from_arrays
 from kommunbench.report.build import build_report

@@ -9,7 +9,8 @@ from door import reply_bytes
 
 from kommunbench.cli.compose import make_plan
 from kommunbench.config.hydra import compose_settings
-from kommunbench.core.spec import Code, Request
+from kommunbench.core.answer import Code
+from kommunbench.core.spec import Request
 from kommunbench.federation.plan import schedule
 from kommunbench.release import refuse
 

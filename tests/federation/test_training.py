@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 from transformers import AutoModelForCausalLM
 
 from federated_folder import rows, run, settings_for, write_sites
-from kommunbench.core.spec import Code
+from kommunbench.core.answer import Code
 from kommunbench.federation.rounds import pooled
 from kommunbench.models.folder import model_folder
 from kommunbench.models.open import load_card

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from federated_folder import BASELINES, TASKS, rows, run, settings_for, write_sites
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import FederationError
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Code
 from kommunbench.federation.rounds import pooled
 
 

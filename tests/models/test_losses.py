@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from kommunbench.core.answer import Code
 from kommunbench.core.model import ModelCard, TrainSettings
-from kommunbench.core.spec import Code
 from kommunbench.models.batches import encode_pairs
 from kommunbench.models.open import open_model
 from kommunbench.privacy.memorisation import Canaries, measure

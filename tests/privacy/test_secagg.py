@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import FederationError
-from kommunbench.core.spec import Code
 from kommunbench.privacy import secagg
 from kommunbench.privacy.secagg import Masked, Secrets, Session
 from kommunbench.release.identity import Identity

@@ -6,21 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from kommunbench.core.answer import Answer, Code, Cost, Memory
 from kommunbench.core.masking import Masking
 from kommunbench.core.model import TrainSettings
-from kommunbench.core.spec import (
-    Answer,
-    Cell,
-    Code,
-    Cost,
-    Memory,
-    ModelRef,
-    PromptRef,
-    Request,
-    RunSpec,
-    TaskRef,
-    Total,
-)
+from kommunbench.core.spec import Cell, ModelRef, PromptRef, Request, RunSpec, TaskRef, Total
 from kommunbench.core.task import load_task
 from kommunbench.release import ReleasePolicy
 

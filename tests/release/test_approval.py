@@ -7,8 +7,8 @@ import stat
 import doorway as d
 import pytest
 
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import PolicyError
-from kommunbench.core.spec import Code
 from kommunbench.release import Approvals, Ledger, let_out, refuse
 from kommunbench.release.past import Past
 from kommunbench.release.review import readmit

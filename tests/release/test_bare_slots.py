@@ -6,9 +6,10 @@ import doorway as d
 import numpy as np
 import pytest
 
+from kommunbench.core.answer import Answer, Code
 from kommunbench.core.dp import DpSettings
 from kommunbench.core.errors import FederationError
-from kommunbench.core.spec import Answer, Code, Holding, ModelRef, Request
+from kommunbench.core.spec import Holding, ModelRef, Request
 from kommunbench.release import Ledger, let_out, review, unpack
 
 TASK, DATA, MODEL, TRAINING = (

@@ -10,8 +10,8 @@ from typing import Any
 import doorway as d
 import pytest
 
+from kommunbench.core.answer import Code
 from kommunbench.core.dp import DpSettings, PrivateSteps
-from kommunbench.core.spec import Code
 from kommunbench.release import Ledger, let_out, verify
 from kommunbench.release.budget import Spent
 

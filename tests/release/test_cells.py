@@ -5,8 +5,9 @@ from __future__ import annotations
 import doorway as d
 import pytest
 
+from kommunbench.core.answer import Code
 from kommunbench.core.metric import Field, Metric
-from kommunbench.core.spec import Code, Slot
+from kommunbench.core.spec import Slot
 from kommunbench.release.cells import hidden_counts, is_row, row_code, within_bounds
 from kommunbench.release.past import Past
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import doorway as d
 import pytest
 
-from kommunbench.core.spec import Code, Memory
+from kommunbench.core.answer import Code, Memory
 from kommunbench.release import Ledger, let_out, refuse, review, verify
 
 

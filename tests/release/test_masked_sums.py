@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kommunbench.core.answer import Code, Cost
 from kommunbench.core.digests import digest
 from kommunbench.core.errors import FederationError
 from kommunbench.core.metric import INT64_MAX
-from kommunbench.core.spec import Code, Cost
 from kommunbench.release import Identity, Ledger, check_receipt, review
 from kommunbench.release.company import free, marks, note
 from kommunbench.release.masked import (

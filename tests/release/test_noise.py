@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare, dlaplace, norm
 
+from kommunbench.core.answer import Code, Cost
 from kommunbench.core.dp import DpSettings
 from kommunbench.core.errors import FederationError
 from kommunbench.core.metric import FIXED
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Code, Cost, Request
+from kommunbench.core.spec import Request
 from kommunbench.release import Ledger, let_out, noise, review, unpack
 from kommunbench.release.past import Past
 

@@ -8,8 +8,9 @@ import doorway as d
 import pytest
 from pydantic import ValidationError
 
+from kommunbench.core.answer import Code
 from kommunbench.core.model import TrainSettings
-from kommunbench.core.spec import Code, ModelRef
+from kommunbench.core.spec import ModelRef
 from kommunbench.release import ReleasePolicy
 
 

@@ -17,9 +17,10 @@ import pytest
 from hypothesis import Phase, assume, find, given, settings
 from hypothesis import strategies as st
 
+from kommunbench.core.answer import Answer, Code, Memory
 from kommunbench.core.dp import DpSettings
 from kommunbench.core.model import TrainSettings
-from kommunbench.core.spec import RATED, Answer, Cell, Code, Memory, ModelRef, Request, Slot
+from kommunbench.core.spec import RATED, Cell, ModelRef, Request, Slot
 from kommunbench.release import Release, ReleasePolicy, review
 from kommunbench.release.past import Past
 

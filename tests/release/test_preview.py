@@ -8,8 +8,8 @@ from dataclasses import asdict
 import doorway as d
 import pytest
 
+from kommunbench.core.answer import Cost
 from kommunbench.core.errors import FederationError
-from kommunbench.core.spec import Cost
 from kommunbench.release import preview_page, refuse, review
 from kommunbench.release.past import Past
 

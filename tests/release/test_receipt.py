@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import FederationError
-from kommunbench.core.spec import Code
 from kommunbench.release import Identity, Ledger, Receipt, check_receipt, let_out, payload, refuse, verify
 from kommunbench.release.installation import code_digest, environment_digest, library_versions
 from kommunbench.release.proof import vectors_of

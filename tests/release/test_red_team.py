@@ -18,8 +18,9 @@ import doorway as d
 import numpy as np
 import pytest
 
+from kommunbench.core.answer import Answer, Code, Cost, Memory
 from kommunbench.core.model import TrainSettings
-from kommunbench.core.spec import Answer, Code, Cost, Memory, ModelRef, PromptRef
+from kommunbench.core.spec import ModelRef, PromptRef
 from kommunbench.release import Ledger, ReleasePolicy, let_out
 
 CANARY = "Anna Svensson 19121212-1212"

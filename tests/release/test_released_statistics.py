@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import PolicyError
 from kommunbench.core.example import Example
-from kommunbench.core.spec import Code
 from kommunbench.core.task import load_task
 from kommunbench.release.ledger import Ledger, verify
 from kommunbench.release.past import Past

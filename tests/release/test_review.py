@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kommunbench.core.answer import Answer, Code, Cost
 from kommunbench.core.model import TrainSettings
-from kommunbench.core.spec import Answer, Cell, Code, Cost, ModelRef, Total
+from kommunbench.core.spec import Cell, ModelRef, Total
 from kommunbench.release import Ledger, admit, let_out, refuse, review
 from kommunbench.release.past import Past
 

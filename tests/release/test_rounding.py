@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kommunbench.core.answer import Code
 from kommunbench.core.metric import INT64_MAX
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Code, Slot
+from kommunbench.core.spec import Slot
 from kommunbench.release import Ledger, let_out, review, unpack
 from kommunbench.release.cells import within_bounds
 from kommunbench.release.rounding import rounded_count, rounded_row

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import kommunbench
-from kommunbench.core.spec import Code
+from kommunbench.core.answer import Code
 from kommunbench.release import Release, payload, review, sealed
 
 

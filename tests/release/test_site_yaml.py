@@ -5,9 +5,9 @@ from __future__ import annotations
 import doorway as d
 import pytest
 
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import PolicyError
 from kommunbench.core.folders import CONF
-from kommunbench.core.spec import Code
 from kommunbench.release import NoPolicyError, ReleasePolicy, read_policy, read_weights
 
 

@@ -6,8 +6,8 @@ import doorway as d
 import numpy as np
 import pytest
 
+from kommunbench.core.answer import Code, Cost
 from kommunbench.core.errors import FederationError
-from kommunbench.core.spec import Code, Cost
 from kommunbench.release import refuse, review, unpack, unpack_cost, unpack_status
 from kommunbench.release.past import Past
 

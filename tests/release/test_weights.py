@@ -6,7 +6,7 @@ import doorway as d
 import numpy as np
 import pytest
 
-from kommunbench.core.spec import Code
+from kommunbench.core.answer import Code
 from kommunbench.release import update_code
 from kommunbench.release.adapter import memory_code
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fabricate import closing_sums, linearised
+from kommunbench.core.answer import Code
 from kommunbench.core.metric import FIXED, Tally, add
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Cell, Code, ModelRef, Pair, PromptRef, Request, RunSpec, TaskRef, Total
+from kommunbench.core.spec import Cell, ModelRef, Pair, PromptRef, Request, RunSpec, TaskRef, Total
 from kommunbench.core.task import load_task
 from kommunbench.report.record import Received, RosterSite, RunFolder, RunInfo
 

@@ -13,9 +13,10 @@ from hand import METRICS, NEW, OLD, HandMade, example, make_info, roster, tally
 from scipy import stats
 
 from fabricate import SIZES, Fabricated
+from kommunbench.core.answer import Code
 from kommunbench.core.metric import add
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Cell, Code, Pair
+from kommunbench.core.spec import Cell, Pair
 from kommunbench.report.build import build_report, report_json
 from kommunbench.report.record import Received, RunFolder
 from kommunbench.report.roster import cost_row

@@ -12,10 +12,10 @@ import pytest
 from pypdf import PdfReader
 
 from federated_folder import settings_for
+from kommunbench.core.answer import Code, Memory
 from kommunbench.core.dp import DpSettings, PrivateSteps
 from kommunbench.core.errors import DataError
 from kommunbench.core.masking import MASKED_SUM
-from kommunbench.core.spec import Code, Memory
 from kommunbench.release import Identity, Ledger, ReleasePolicy, let_out
 from kommunbench.report.controls import CONTROLS
 from kommunbench.report.evidence import BLANK, LEGAL, run_bundle

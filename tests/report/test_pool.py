@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kommunbench.core.answer import Code
 from kommunbench.core.metric import Field as TallyField
 from kommunbench.core.metric import Measure, Metric
-from kommunbench.core.spec import Cell, Code
+from kommunbench.core.spec import Cell
 from kommunbench.report.codes import Outcome, outcome, sentence
 from kommunbench.report.pool import Part, gather, groups, pool
 from kommunbench.report.record import Received, RosterSite

@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from kommunbench.cli.verify import verify
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import DataError
-from kommunbench.core.spec import Code
 from kommunbench.release import Identity
 from kommunbench.report.journal import JOURNAL
 from kommunbench.report.record import RunFolder

@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 
 from federated_folder import settings_for
 from kommunbench.cli.verify import verify
+from kommunbench.core.answer import Code
 from kommunbench.core.masking import MASKED_SUM
-from kommunbench.core.spec import Code, Request
+from kommunbench.core.spec import Request
 from kommunbench.release import Identity
 from kommunbench.report.journal import JOURNAL
 from kommunbench.report.record import RunFolder

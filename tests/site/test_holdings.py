@@ -4,7 +4,8 @@ import pytest
 
 from federated_folder import rows, settings_for, write_sites
 from kommunbench.cli.compose import make_plan, make_sites
-from kommunbench.core.spec import Answer, Code, Request, holdings
+from kommunbench.core.answer import Answer, Code
+from kommunbench.core.spec import Request, holdings
 from kommunbench.release import Ledger, Receipt, review, unpack, unpack_status
 from kommunbench.release.past import Past
 from kommunbench.release.policy import ReleasePolicy

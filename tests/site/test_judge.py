@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from fabricate import make_spec
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import ConfigError, DataError
 from kommunbench.core.example import Example
 from kommunbench.core.folders import overlay
 from kommunbench.core.model import Completion, Decoding, ModelCard, Query
 from kommunbench.core.registry import find
-from kommunbench.core.spec import CRITERIA, JUDGED, OPINIONS, RATED, Cell, Code, JudgeRef, Request
+from kommunbench.core.spec import CRITERIA, JUDGED, OPINIONS, RATED, Cell, JudgeRef, Request
 from kommunbench.core.task import load_task
 from kommunbench.release.policy import ReleasePolicy
 from kommunbench.site.answers import KeptAnswer, KeptAnswers

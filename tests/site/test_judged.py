@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from fabricate import make_spec
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import DataError
 from kommunbench.core.example import Example
 from kommunbench.core.registry import find
-from kommunbench.core.spec import CRITERIA, RATED, Cell, Code, Request
+from kommunbench.core.spec import CRITERIA, RATED, Cell, Request
 from kommunbench.core.task import load_task
 from kommunbench.release.past import Past, sets_of
 from kommunbench.release.policy import ReleasePolicy

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from kommunbench.core.answer import Code
 from kommunbench.core.example import Example
 from kommunbench.core.model import Completion, Decoding, ModelCard, Query
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Code, PromptRef
+from kommunbench.core.spec import PromptRef
 from kommunbench.core.task import load_task
 from kommunbench.models.reader import reader_digests
 from kommunbench.site.evaluate import Way, evaluate

@@ -15,8 +15,9 @@ from rich.console import Console
 
 from kommunbench import __version__
 from kommunbench.cli.node import HERE, AsJson, Home
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import Fault, FederationError
-from kommunbench.core.spec import Code, Request
+from kommunbench.core.spec import Request
 from kommunbench.release import unpack, unpack_cost, unpack_status
 from kommunbench.report.codes import sentence
 from kommunbench.site.doctor import Finding, examine

@@ -14,8 +14,9 @@ from rich.table import Table
 
 from kommunbench.cli.kept import HERE, Home
 from kommunbench.cli.review import Run, TaskName, site_home, systems_to_look_at
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import Fault, ModelError
-from kommunbench.core.spec import CRITERIA, Code, ModelRef
+from kommunbench.core.spec import CRITERIA, ModelRef
 
 console = Console(soft_wrap=True)
 

@@ -14,8 +14,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import KommunbenchError
-from kommunbench.core.spec import Code
 from kommunbench.federation.plan import Plan, schedule
 from kommunbench.report.codes import reply_sentence, sentence
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from kommunbench.core.spec import Code, Request
+from kommunbench.core.answer import Code
+from kommunbench.core.spec import Request
 from kommunbench.federation.records import read_request, write_release
 from kommunbench.release import refuse
 from kommunbench.site.answer import FEDERATION, answer_request

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kommunbench.core.answer import Code, Cost
 from kommunbench.core.model import Adapter, UpdateBounds
-from kommunbench.core.spec import Code, Cost, RunSpec
+from kommunbench.core.spec import RunSpec
 from kommunbench.federation.strategies import Update
 from kommunbench.release import COST_UNIT, reach, steps_of, update_code, update_norm
 

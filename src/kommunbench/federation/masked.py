@@ -17,10 +17,11 @@ import numpy as np
 from flwr.app import Message
 from flwr.common.serde import message_to_proto
 
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import FederationError
 from kommunbench.core.masking import MASKED_SUM, Masking, Step
 from kommunbench.core.model import Adapter
-from kommunbench.core.spec import Code, Request
+from kommunbench.core.spec import Request
 from kommunbench.federation.asking import Asking
 from kommunbench.federation.records import Reply, read_reply, write_request
 from kommunbench.federation.strategies import Update

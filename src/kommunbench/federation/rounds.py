@@ -17,11 +17,12 @@ from flwr.common.serde import message_to_proto
 from flwr.proto.node_pb2 import NodeInfo
 from flwr.serverapp import Grid
 
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import Fault, FederationError, ModelError
 from kommunbench.core.masking import MASKED_SUM
 from kommunbench.core.metric import Tally, add
 from kommunbench.core.model import Adapter, Trainable
-from kommunbench.core.spec import CENTRAL, Cell, Code, Request, Total
+from kommunbench.core.spec import CENTRAL, Cell, Request, Total
 from kommunbench.federation.asking import Asking
 from kommunbench.federation.checkpoints import Checkpoints
 from kommunbench.federation.hygiene import arrival_code, judge

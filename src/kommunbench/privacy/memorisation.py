@@ -24,8 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from kommunbench.core.answer import Memory
 from kommunbench.core.model import Adapter, Trainable, TrainSettings
-from kommunbench.core.spec import Memory
 
 Pair = tuple[str, str]
 Floats = npt.NDArray[np.float64]

@@ -36,9 +36,9 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from kommunbench.core.answer import Code
 from kommunbench.core.digests import canonical
 from kommunbench.core.errors import Fault, FederationError
-from kommunbench.core.spec import Code
 from kommunbench.release.identity import SIGNATURE_BYTES, Identity, is_signed
 from kommunbench.release.masked import WithheldError
 

@@ -8,8 +8,8 @@ from dataclasses import astuple
 
 import numpy as np
 
+from kommunbench.core.answer import Code, Memory
 from kommunbench.core.model import Adapter, TrainSettings
-from kommunbench.core.spec import Code, Memory
 from kommunbench.release.policy import ReleasePolicy
 
 FLOAT32 = np.dtype(np.float32)

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from kommunbench.core.answer import Code
 from kommunbench.core.dp import DpSettings, PrivateSteps
-from kommunbench.core.spec import Cell, Code, Request
+from kommunbench.core.spec import Cell, Request
 from kommunbench.release.noise import spent
 from kommunbench.release.policy import ReleasePolicy
 

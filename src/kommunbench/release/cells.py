@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeGuard
 
+from kommunbench.core.answer import Code
 from kommunbench.core.metric import INT64_MAX
-from kommunbench.core.spec import Code, Slot
+from kommunbench.core.spec import Slot
 from kommunbench.release.policy import ReleasePolicy
 
 Row = tuple[int, ...]

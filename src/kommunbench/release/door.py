@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from kommunbench.core.answer import Answer, Code
 from kommunbench.core.model import Adapter
-from kommunbench.core.spec import Answer, Code, Request
+from kommunbench.core.spec import Request
 from kommunbench.release.approval import Approvals
 from kommunbench.release.budget import noised_tallies
 from kommunbench.release.ledger import Ledger

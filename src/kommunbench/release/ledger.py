@@ -26,9 +26,10 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
+from kommunbench.core.answer import Answer, Code, Memory
 from kommunbench.core.digests import canonical, digest, digest_bytes
 from kommunbench.core.errors import Fault, PolicyError
-from kommunbench.core.spec import Answer, Cell, Code, Memory, Request
+from kommunbench.core.spec import Cell, Request
 from kommunbench.release.identity import Identity
 from kommunbench.release.installation import code_digest, environment_digest
 from kommunbench.release.past import sets_of

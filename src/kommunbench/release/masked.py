@@ -21,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from kommunbench.core.answer import Answer, Code, Cost
 from kommunbench.core.errors import Fault, FederationError, PolicyError
 from kommunbench.core.metric import INT64_MAX
 from kommunbench.core.model import Adapter
-from kommunbench.core.spec import Answer, Code, Cost, Request
+from kommunbench.core.spec import Request
 from kommunbench.release.cells import Row, within_bounds
 from kommunbench.release.door import reviewed
 from kommunbench.release.ledger import Ledger, describe

@@ -21,9 +21,10 @@ from __future__ import annotations
 
 import math
 
+from kommunbench.core.answer import Code
 from kommunbench.core.dp import DpSettings
 from kommunbench.core.metric import INT64_MAX, Metric
-from kommunbench.core.spec import Code, Slot
+from kommunbench.core.spec import Slot
 
 Row = tuple[int, ...]
 FARTHEST = 45

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from kommunbench.core.spec import OPINIONS, Cell, Code, Slot
+from kommunbench.core.answer import Code
+from kommunbench.core.spec import OPINIONS, Cell, Slot
 from kommunbench.release.budget import YEAR, Spent
 from kommunbench.release.policy import ReleasePolicy
 

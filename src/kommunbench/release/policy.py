@@ -14,10 +14,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints
 
+from kommunbench.core.answer import Code
 from kommunbench.core.digests import digest
 from kommunbench.core.endpoints import checked_server, own_network
 from kommunbench.core.example import Split
-from kommunbench.core.spec import JUDGED, OPINIONS, Cell, Code, ModelRef, Request, RunSpec, Slot, TaskRef
+from kommunbench.core.spec import JUDGED, OPINIONS, Cell, ModelRef, Request, RunSpec, Slot, TaskRef
 from kommunbench.core.task import Task
 
 INSTALLED: Literal["installed"] = "installed"

@@ -12,10 +12,11 @@ from typing import Literal
 
 import numpy as np
 
+from kommunbench.core.answer import Code
 from kommunbench.core.digests import digest_bytes
 from kommunbench.core.metric import Metric
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Cell, Code, Request
+from kommunbench.core.spec import Cell, Request
 from kommunbench.release.review import unpack, unpack_cost, unpack_status
 from kommunbench.release.sealed import read_payload
 

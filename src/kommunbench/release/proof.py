@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from kommunbench.core.answer import Code
 from kommunbench.core.digests import digest_bytes
 from kommunbench.core.errors import Fault, FederationError
 from kommunbench.core.model import Adapter
-from kommunbench.core.spec import Cell, Code, Request, RunSpec
+from kommunbench.core.spec import Cell, Request, RunSpec
 from kommunbench.release.receipt import Receipt, behind
 from kommunbench.release.sealed import Int64s, payload
 

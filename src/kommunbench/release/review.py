@@ -17,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from kommunbench.core.answer import Answer, Code, Cost
 from kommunbench.core.dp import PrivateSteps
 from kommunbench.core.errors import Fault, FederationError
 from kommunbench.core.model import Adapter
-from kommunbench.core.spec import Answer, Code, Cost, Request, Slot
+from kommunbench.core.spec import Request, Slot
 from kommunbench.release.adapter import longest_update, memory_code, update_code
 from kommunbench.release.budget import noised_tallies
 from kommunbench.release.cells import Row, is_row, row_code, within_bounds

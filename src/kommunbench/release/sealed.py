@@ -14,9 +14,9 @@ from typing import Any, NoReturn, final
 import numpy as np
 import numpy.typing as npt
 
+from kommunbench.core.answer import Code, Cost
 from kommunbench.core.digests import digest_bytes
 from kommunbench.core.model import Adapter
-from kommunbench.core.spec import Code, Cost
 from kommunbench.release.receipt import RECEIPT_BYTES
 
 Int64s = npt.NDArray[np.int64]
@@ -78,12 +78,12 @@ class Release:
 
     @property
     def codes(self) -> Int64s:
-        """One `core.spec.Code` a slot."""
+        """One `core.answer.Code` a slot."""
         return _view(self._codes)
 
     @property
     def cost(self) -> Int64s:
-        """The fields of `core.spec.Cost`, rounded."""
+        """The fields of `core.answer.Cost`, rounded."""
         return _view(self._cost)
 
     @property

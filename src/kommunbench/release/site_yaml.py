@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import Fault, PolicyError
 from kommunbench.core.registry import did_you_mean
-from kommunbench.core.spec import Code
 from kommunbench.core.weights import Weights
 from kommunbench.release.policy import ReleasePolicy
 

@@ -24,10 +24,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kommunbench.core.answer import Code
 from kommunbench.core.digests import canonical, digest
 from kommunbench.core.errors import Fault, PolicyError
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Code, Slot, TaskRef
+from kommunbench.core.spec import Slot, TaskRef
 from kommunbench.core.task import Task
 from kommunbench.release.cells import Row, row_code
 from kommunbench.release.ledger import Ledger

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from kommunbench.core.spec import Code
+from kommunbench.core.answer import Code
 from kommunbench.core.task import Bilingual
 from kommunbench.report.record import Received
 

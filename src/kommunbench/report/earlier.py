@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kommunbench.core.spec import Cell, Code
+from kommunbench.core.answer import Code
+from kommunbench.core.spec import Cell
 from kommunbench.report.record import EarlierRun, Received, RunFolder, RunInfo
 
 BEFORE = "before-"

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from kommunbench.core.answer import Code
 from kommunbench.core.masking import MASKED_SUM
-from kommunbench.core.spec import Cell, Code
+from kommunbench.core.spec import Cell
 from kommunbench.report.codes import sentence
 from kommunbench.report.controls import Control, control
 from kommunbench.report.record import Received, RunFolder, RunInfo

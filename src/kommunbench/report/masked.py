@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from kommunbench.core.answer import Code
 from kommunbench.core.masking import MASKED_SUM
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Cell, Code, Pair
+from kommunbench.core.spec import Cell, Pair
 from kommunbench.report.estimate import rows
 from kommunbench.report.pool import gather, question_of
 from kommunbench.report.record import Received, RosterSite

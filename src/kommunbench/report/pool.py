@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kommunbench.core.answer import Code
 from kommunbench.core.metric import Metric, Tally, add
-from kommunbench.core.spec import Cell, Code, Pair
+from kommunbench.core.spec import Cell, Pair
 from kommunbench.report.codes import Outcome, outcome, reply_outcome
 from kommunbench.report.record import Received, RosterSite
 

@@ -23,9 +23,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kommunbench.core.answer import Code, Cost
 from kommunbench.core.digests import digest
 from kommunbench.core.errors import DataError, Fault
-from kommunbench.core.spec import Cell, Code, Cost, JudgeRef, Pair, Request, RunSpec
+from kommunbench.core.spec import Cell, JudgeRef, Pair, Request, RunSpec
 from kommunbench.core.task import Bilingual, Task
 from kommunbench.report.journal import Journal
 from kommunbench.report.scorecard import Scorecard

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from kommunbench.core.answer import Code, Cost
 from kommunbench.core.masking import MASKED_SUM
-from kommunbench.core.spec import Cell, Code, Cost
+from kommunbench.core.spec import Cell
 from kommunbench.core.task import Bilingual
 from kommunbench.report.codes import Outcome, outcome, reply_outcome, reply_sentence, sentence
 from kommunbench.report.record import ALONE, Received, RosterSite

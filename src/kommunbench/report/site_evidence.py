@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import DataError, Fault
-from kommunbench.core.spec import Code
 from kommunbench.privacy.memorisation import FALSE_ALARMS
 from kommunbench.release import Ledger, ReleasePolicy, verify
 from kommunbench.report.codes import sentence

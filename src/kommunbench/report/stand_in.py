@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kommunbench.core.spec import Code
+from kommunbench.core.answer import Code
 from kommunbench.report.codes import sentence
 from kommunbench.report.markdown import section_text
 from kommunbench.report.sections import Section

@@ -18,9 +18,10 @@ from itertools import groupby
 from pathlib import Path
 
 from kommunbench import __version__
+from kommunbench.core.answer import Code
 from kommunbench.core.digests import digest, digest_bytes
 from kommunbench.core.errors import Fault
-from kommunbench.core.spec import Code, RunSpec
+from kommunbench.core.spec import RunSpec
 from kommunbench.release import Ledger, Receipt
 from kommunbench.release.proof import offline, released_cells, vectors_of
 from kommunbench.report.build import build_report

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from kommunbench.core.answer import Code
 from kommunbench.core.digests import digest, digest_bytes
 from kommunbench.core.errors import Fault, FederationError
 from kommunbench.core.masking import MASKED_SUM
-from kommunbench.core.spec import Code, Request, RunSpec, step_digest
+from kommunbench.core.spec import Request, RunSpec, step_digest
 from kommunbench.privacy import secagg
 from kommunbench.release import Receipt
 from kommunbench.release.masked import Sum, WithheldError, read_numbers

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import cast
 
 from kommunbench import __version__
+from kommunbench.core.answer import Answer, Code, Cost
 from kommunbench.core.errors import DataError, KommunbenchError, ModelError, TaskError
 from kommunbench.core.example import Example
 from kommunbench.core.folders import overlay
@@ -25,7 +26,7 @@ from kommunbench.core.model import (
     Training,
     TrainSettings,
 )
-from kommunbench.core.spec import Answer, Cell, Code, Cost, PromptRef, Request
+from kommunbench.core.spec import Cell, PromptRef, Request
 from kommunbench.core.task import Task, load_task
 from kommunbench.models.open import card_digest, load_card
 from kommunbench.privacy.memorisation import measure

@@ -19,9 +19,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kommunbench.core.answer import Answer, Code
 from kommunbench.core.metric import INT64_MAX, Measure, Metric, Tally
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Answer, Cell, Code, Pair, Request, Total
+from kommunbench.core.spec import Cell, Pair, Request, Total
 from kommunbench.site.evaluations import Kept, KeptEvaluations
 from kommunbench.site.keep import KeptTallies
 

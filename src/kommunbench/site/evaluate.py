@@ -13,11 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from kommunbench.core import swedish
+from kommunbench.core.answer import Code
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Metric, Tally, add
 from kommunbench.core.model import Completion, Decoding, Model, Query
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Code, PromptRef
+from kommunbench.core.spec import PromptRef
 from kommunbench.core.task import Task
 from kommunbench.site.readings import Answered, Readers
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kommunbench.core.spec import Answer, Code, Request, TaskRef
+from kommunbench.core.answer import Answer, Code
+from kommunbench.core.spec import Request, TaskRef
 from kommunbench.core.task import Task
 from kommunbench.release import ReleasePolicy
 from kommunbench.site.data import SiteData

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from kommunbench.core.answer import Answer, Code
 from kommunbench.core.dp import DpSettings
 from kommunbench.core.masking import Masking, Step
 from kommunbench.core.model import Adapter
-from kommunbench.core.spec import Answer, Code, Request
+from kommunbench.core.spec import Request
 from kommunbench.privacy import secagg
 from kommunbench.release import Ledger, Release, ReleasePolicy
 from kommunbench.release.company import free, marks, note

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from hashlib import sha256
 
-from kommunbench.core.spec import Memory
+from kommunbench.core.answer import Memory
 from kommunbench.privacy.memorisation import FALSE_ALARMS, Canaries
 from kommunbench.release import ReleasePolicy
 

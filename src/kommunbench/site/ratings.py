@@ -14,11 +14,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
+from kommunbench.core.answer import Answer, Code
 from kommunbench.core.errors import DataError, Fault
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Tally
 from kommunbench.core.registry import find
-from kommunbench.core.spec import JUDGED, OPINIONS, RATED, Answer, Cell, Code, Request
+from kommunbench.core.spec import JUDGED, OPINIONS, RATED, Cell, Request
 from kommunbench.core.task import Task
 from kommunbench.site.answers import write_private
 from kommunbench.site.evaluate import Evaluated, identity

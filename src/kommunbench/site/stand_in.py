@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import ConfigError, DataError, Fault, PolicyError
 from kommunbench.core.example import Example
 from kommunbench.core.registry import did_you_mean, names
-from kommunbench.core.spec import Code
 from kommunbench.core.task import Task, load_task, task_names
 from kommunbench.privacy.memorisation import Canaries
 from kommunbench.release.ledger import Ledger

@@ -20,7 +20,8 @@ from flwr.supernode.runtime import run_clientapp
 
 from kommunbench.cli.compose import make_spec
 from kommunbench.config.hydra import compose_settings
-from kommunbench.core.spec import Code, Request, RunSpec
+from kommunbench.core.answer import Code
+from kommunbench.core.spec import Request, RunSpec
 from kommunbench.federation.deployment.bundle import bundle, bundle_digest
 from kommunbench.federation.deployment.supernode import arguments
 from kommunbench.federation.deployment.worker import answer

@@ -11,8 +11,8 @@ import pytest
 
 from federated_folder import BASELINES, run, settings_for
 from kommunbench.cli.compose import make_plan, make_sites, node_config
+from kommunbench.core.answer import Cost
 from kommunbench.core.errors import ConfigError, FederationError
-from kommunbench.core.spec import Cost
 from kommunbench.federation.engines import run_engine
 from kommunbench.report.record import Received, RunFolder
 

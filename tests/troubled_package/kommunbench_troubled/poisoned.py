@@ -11,8 +11,8 @@ from importlib import import_module
 
 import numpy as np
 
+from kommunbench.core.answer import Code
 from kommunbench.core.model import Adapter, Moments, Training, TrainSettings
-from kommunbench.core.spec import Code
 from kommunbench.models.huggingface import HuggingFace
 
 Weights = np.ndarray

@@ -34,7 +34,7 @@ from flwr.supercore.retry import make_simple_http_retry_invoker
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supernode.runtime.run_clientapp import pull_task_input, push_message, push_task_output
 
-from kommunbench.core.spec import Code
+from kommunbench.core.answer import Code
 from kommunbench.federation.deployment.worker import hand_over
 from kommunbench.federation.records import write_release
 from kommunbench.release import refuse

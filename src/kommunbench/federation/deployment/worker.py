@@ -26,8 +26,9 @@ from flwr.proto.message_pb2 import Message as ProtoMessage
 from flwr.supercore.task_identity import TaskIdentity
 
 from kommunbench import __version__
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import FederationError
-from kommunbench.core.spec import Code, Request
+from kommunbench.core.spec import Request
 from kommunbench.federation.deployment.bundle import bundle_digest
 from kommunbench.federation.records import read_request, write_release
 from kommunbench.models.open import warm_up
