@@ -1,6 +1,7 @@
 """One process a run, whoever it is and however it ends."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -43,6 +44,31 @@ def test_a_killed_process_holds_nothing(tmp_path, held):
     with holding(tmp_path):
         assert holder(tmp_path) == os.getpid()
     assert holder(tmp_path) is None
+
+
+FORK = """
+import multiprocessing, os, sys, time
+from pathlib import Path
+from kommunbench.cli.hold import holding
+def work():
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+with holding(Path(sys.argv[1])):
+    multiprocessing.get_context("fork").Process(target=work).start()
+    time.sleep(60)
+"""
+
+
+def test_a_worker_that_outlives_its_killed_coordinator_holds_nothing(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", FORK, tmp_path], stdout=subprocess.PIPE)
+    worker = int(process.stdout.readline())
+    assert holder(tmp_path) == process.pid
+    process.kill()
+    process.wait()
+    try:
+        assert holder(tmp_path) is None
+    finally:
+        os.kill(worker, signal.SIGKILL)
 
 
 def test_sigterm_interrupts_as_ctrl_c_does(tmp_path, held):

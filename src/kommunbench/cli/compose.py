@@ -22,7 +22,7 @@ from kommunbench.core.spec import CENTRAL, ModelRef, PromptRef, RunSpec, TaskRef
 from kommunbench.core.task import load_task, task_names
 from kommunbench.federation.deployment.folder import CoordinatorFolder
 from kommunbench.federation.deployment.roster import Roster
-from kommunbench.federation.engines import open_engine
+from kommunbench.federation.engines import find_engine
 from kommunbench.federation.plan import Plan, pairs_to_compare, pairs_with_earlier, tally_shares
 from kommunbench.federation.strategies import check_options
 from kommunbench.models.open import card_digest, reads_prompt
@@ -44,7 +44,7 @@ def make_plan(settings: Settings) -> Plan:
     Raises:
         ConfigError, TaskError, ModelError: what cannot be run.
     """
-    open_engine(settings.engine.name)
+    find_engine(settings.engine.name)
     if settings.trains:
         check_options(settings.strategy)
     for task in settings.tasks.values():

@@ -8,6 +8,8 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
+from multiprocessing.util import register_after_fork
 from pathlib import Path
 
 from kommunbench.core.errors import Fault, FederationError
@@ -29,6 +31,7 @@ def holding(run: Path) -> Iterator[None]:
         except BlockingIOError:
             do = f"`kommunbench runs watch {run}`, or `kommunbench runs cancel {run}`"
             raise FederationError(Fault(f"is being run by process {holder(run)}", str(run), do)) from None
+        register_after_fork(lock, TextIOWrapper.close)  # or a worker would hold it on for a coordinator that was killed
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -35,9 +35,9 @@ def preview(settings: Settings, plan: Plan, console: Console) -> None:
         FederationError: the SuperLink does not answer; what is known without the sites is printed all the same.
     """
     as_json = settings.dry_run == "json"
+    wait = nullcontext() if as_json else console.status("asking the sites what they hold")
     try:
-        with nullcontext() if as_json else console.status("asking the sites what they hold"):
-            answers = _asked(settings, plan)
+        answers = _asked(settings, plan, wait)
     except KommunbenchError:
         _print(describe(plan, {}), as_json, console)
         raise
@@ -51,10 +51,10 @@ def _print(told: dict[str, Any], as_json: bool, console: Console) -> None:
         print_preview(told, console)
 
 
-def _asked(settings: Settings, plan: Plan) -> dict[str, dict[str, Any]]:
-    """What each site of the roster answered, by name, in the form of `describe`."""
+def _asked(settings: Settings, plan: Plan, wait: AbstractContextManager[Any]) -> dict[str, dict[str, Any]]:
+    """What each site of the roster answered, by name, in the form of `describe`; `wait` is shown meanwhile."""
     from kommunbench.cli.compose import make_sites, node_config
-    from kommunbench.federation.engines import run_engine
+    from kommunbench.federation.engines import opened_engine
     from kommunbench.federation.holdings import MOMENT
     from kommunbench.report.record import RunFolder
 
@@ -65,7 +65,8 @@ def _asked(settings: Settings, plan: Plan) -> dict[str, dict[str, Any]]:
                   "grace_s": min(plan.grace_s, PATIENCE_S)}  # fmt: skip
         nodes = [node_config(site) for site in make_sites(there)]
         there.folder.mkdir(exist_ok=True)
-        run_engine(settings.engine, plan.model_copy(update=asking), nodes)
+        with opened_engine(settings.engine, nodes) as run_plan, wait:
+            run_plan(plan.model_copy(update=asking))
         folder = RunFolder(there.folder)
         # A simulated site's key is made for this once, so its registration says nothing.
         receipts = {noted.site: noted.receipt for noted in folder.journal if noted.receipt and plan.coordinator}

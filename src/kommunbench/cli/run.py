@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -104,18 +105,23 @@ def conduct(settings: Settings, plan: Plan) -> None:
     from kommunbench.cli.compose import make_sites, node_config
     from kommunbench.cli.hold import holding
     from kommunbench.cli.progress import Peak, watching
-    from kommunbench.federation.engines import run_engine
+    from kommunbench.federation.engines import opened_engine
     from kommunbench.federation.progress import Events
     from kommunbench.report.record import RunFolder
+    from kommunbench.report.write import load_libraries
     from kommunbench.tracking.machine import watching_machine
 
     logging.getLogger("flwr").setLevel(logging.ERROR)
     folder = RunFolder(settings.folder)
     started, interrupted, failure = time.monotonic(), False, None
     machine = watching_machine(folder.path, settings.tracking.enabled)
-    with holding(folder.path), Peak() as peak, machine, watching(folder.path, console):
+    peak, watch = Peak(), watching(folder.path, console)
+    with holding(folder.path):
         try:
-            run_engine(settings.engine, plan, [node_config(site) for site in make_sites(settings)])
+            nodes = [node_config(site) for site in make_sites(settings)]
+            with opened_engine(settings.engine, nodes) as run_plan, peak, machine, watch:
+                threading.Thread(target=load_libraries, args=(len(nodes),), daemon=True).start()
+                run_plan(plan)
         except KeyboardInterrupt:
             interrupted = True
         except KommunbenchError as error:

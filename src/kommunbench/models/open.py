@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
@@ -35,6 +36,11 @@ def warm_up() -> None:
     """Import the libraries that models are opened with, so that no message to a site waits for it."""
     for library in ("torch", "transformers", "peft"):
         import_module(library)
+
+
+def has_torch() -> bool:
+    """Whether this process has imported torch, whose threads do not come along when it is forked."""
+    return "torch" in sys.modules
 
 
 def load_card(name: str, folders: tuple[Path, ...] | None = None) -> ModelCard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 from kommunbench.core.errors import DataError, Fault
@@ -12,6 +13,16 @@ from kommunbench.report.markdown import markdown
 from kommunbench.report.page import page
 from kommunbench.report.record import RunFolder
 from kommunbench.report.rows import Report
+from kommunbench.report.statistics import MIN_SITES
+
+LIBRARIES = ("scipy.special", "matplotlib.figure", "matplotlib.backends.backend_svg")
+FOR_SEVERAL_SITES = ("statsmodels.stats.meta_analysis", "statsmodels.stats.proportion")
+
+
+def load_libraries(sites: int) -> None:
+    """Import what a report is worked out and drawn with: a second that can be spent while sites work."""
+    for name in (*LIBRARIES, *(FOR_SEVERAL_SITES if sites >= MIN_SITES else ())):
+        import_module(name)
 
 
 def write_report(folder: RunFolder) -> Report:

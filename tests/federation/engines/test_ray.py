@@ -13,7 +13,7 @@ from federated_folder import BASELINES, run, settings_for
 from kommunbench.cli.compose import make_plan, make_sites, node_config
 from kommunbench.core.answer import Cost
 from kommunbench.core.errors import ConfigError, FederationError
-from kommunbench.federation.engines import run_engine
+from kommunbench.federation.engines import opened_engine
 from kommunbench.report.record import Received, RunFolder
 
 MODULE = "kommunbench.federation.engines.ray"
@@ -46,7 +46,8 @@ def test_releases_equal_those_of_the_default_engine_bit_for_bit(data: Path, tmp_
     settings = settings_for(data, *BASELINES, "name=same", "engine=ray", f"results={tmp_path / 'on-ray'}")
     plan, folder = make_plan(settings), RunFolder(settings.folder)
     folder.write_info(plan.info)
-    run_engine(settings.engine, plan, [node_config(site) for site in make_sites(settings)])
+    with opened_engine(settings.engine, [node_config(site) for site in make_sites(settings)]) as run_plan:
+        run_plan(plan)
     assert released(folder) == released(local)
     assert {received.site for received in released(folder)} == {"ekby", "åvik", "öster"}
     assert any(any(values) for received in released(folder) for _, _, values in received.slots)
@@ -58,8 +59,10 @@ def test_what_the_server_raises_comes_through(data: Path) -> None:
     settings = settings_for(data, *BASELINES, "name=quorum", "quorum=3", "join_s=0", "engine=ray")
     plan = make_plan(settings)
     Path(plan.folder).mkdir(parents=True)
-    with pytest.raises(FederationError, match=r"2 of 3 sites online, and the quorum is 3"):
-        run_engine(settings.engine, plan, [node_config(site) for site in make_sites(settings)[:2]])
+    nodes = [node_config(site) for site in make_sites(settings)[:2]]
+    quorum = pytest.raises(FederationError, match=r"2 of 3 sites online, and the quorum is 3")
+    with quorum, opened_engine(settings.engine, nodes) as run_plan:
+        run_plan(plan)
 
 
 def test_without_ray_the_run_says_what_to_install_before_anything_is_written(

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from kommunbench.federation.plan import Plan
+
+Run = Callable[[Plan], None]
+"""Runs a plan; what it gives is in the plan's folder."""
+Opened = Callable[[Sequence[Mapping[str, Any]], int, int], AbstractContextManager[Run]]
+"""An engine's `opened(nodes, workers, threads)`: inside, its processes are there."""
 
 
 class Engine(Protocol):
@@ -25,17 +31,19 @@ class Engine(Protocol):
         """CPU threads each of them may use."""
 
 
-def open_engine(name: str) -> Callable[[Plan, Sequence[Mapping[str, Any]], int, int], None]:
-    """An engine's `run(plan, nodes, workers, threads)`.
+def find_engine(name: str) -> Opened:
+    """An engine's `opened`.
 
     Raises:
         ConfigError: the engine needs an extra that is not installed.
     """
-    run: Callable[[Plan, Sequence[Mapping[str, Any]], int, int], None]
-    run = importlib.import_module(f"kommunbench.federation.engines.{name}").run
-    return run
+    found: Opened = importlib.import_module(f"kommunbench.federation.engines.{name}").opened
+    return found
 
 
-def run_engine(engine: Engine, plan: Plan, nodes: Sequence[Mapping[str, Any]]) -> None:
-    """Run `plan` with one node for each of `nodes`, the configurations that the sites' nodes are started with."""
-    open_engine(engine.name)(plan, nodes, engine.workers, engine.threads)
+def opened_engine(engine: Engine, nodes: Sequence[Mapping[str, Any]]) -> AbstractContextManager[Run]:
+    """The engine with one node for each of `nodes`, the configurations that the sites' nodes are started with.
+
+    To be entered before this process starts any thread: worker processes can then be forked (engines/local.py).
+    """
+    return find_engine(engine.name)(nodes, engine.workers, engine.threads)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,17 @@ RUN_FILE = "flower.json"
 """Beside the run: the number by which Flower knows it."""
 
 
-def run(plan: Plan, nodes: Sequence[Mapping[str, Any]], workers: int, threads: int) -> None:  # noqa: ARG001
-    """Run the ServerApp here, on the SuperLink of the plan's coordinator.
+def opened(
+    nodes: Sequence[Mapping[str, Any]],  # noqa: ARG001
+    workers: int,  # noqa: ARG001
+    threads: int,  # noqa: ARG001
+) -> AbstractContextManager[Callable[[Plan], None]]:
+    """The signature is every engine's: real sites bring their own nodes, workers and threads."""
+    return nullcontext(run)
 
-    The signature is every engine's: real sites bring their own nodes, workers and threads.
+
+def run(plan: Plan) -> None:
+    """Run the ServerApp here, on the SuperLink of the plan's coordinator.
 
     Raises:
         KommunbenchError: as the ServerApp raised it.

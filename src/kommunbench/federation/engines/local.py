@@ -12,13 +12,16 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from flwr.app import Context, Error, Message, RecordDict
@@ -32,9 +35,12 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from kommunbench.federation.plan import Plan
 from kommunbench.federation.server_app import app as server_app
+from kommunbench.models.open import has_torch
 
 RUN_ID = 1
 FIRST_NODE_ID = 1000
+END = b""
+"""What a worker is told in place of a message when there are no more."""
 Wiretap = Callable[[str, bytes], None]
 """Called with `in` or `out` and the bytes of every message that crosses; tests read them."""
 
@@ -159,9 +165,9 @@ class _Worker:
         self._start()
 
     def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("fork" if _can_fork() else "spawn")
         self._pipe, far_end = context.Pipe()
-        self.process: SpawnProcess = context.Process(target=_work, args=(far_end, self._threads), daemon=True)
+        self.process: BaseProcess = context.Process(target=_work, args=(far_end, self._threads), daemon=True)  # type: ignore[attr-defined]
         resource_tracker.ensure_running()  # it would lift the block below
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the process starts with it: see _work
         try:
@@ -189,21 +195,32 @@ class _Worker:
         return None
 
     def _stop(self) -> None:
+        with suppress(OSError):  # it has ended, or the pipe was closed before
+            self._pipe.send_bytes(END)
         self._pipe.close()
         self.process.join(timeout=3)
         self.process.kill()
 
     def end(self) -> None:
-        """An idle worker ends by itself when its pipe closes; one that is at work is stopped."""
+        """An idle worker ends when it is told so; one that is at work is stopped."""
         self._ended = True
         if self._busy:
             self.process.terminate()
         self._stop()
 
 
+def _can_fork() -> bool:
+    """Whether a fork of this process would lose nothing: no thread goes on in it, torch's among them.
+
+    A forked worker has what is imported here, so most of its start is done; a spawned one imports all of it again.
+    """
+    return sys.platform.startswith("linux") and threading.active_count() == 1 and not has_torch()
+
+
 def _work(pipe: Connection, threads: int) -> None:
-    """A worker's whole life: take a message, run the ClientApp on it, send the reply; end when the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's to handle; it closes the pipe
+    """A worker's whole life: take a message, run the ClientApp on it, send the reply; end when it is told so."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the coordinator's to handle; it ends the worker
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -212,11 +229,13 @@ def _work(pipe: Connection, threads: int) -> None:
     TaskIdentity.run_id, TaskIdentity.task_id = RUN_ID, 1
     while True:
         try:
-            proto = ProtoMessage.FromString(pipe.recv_bytes())
+            received = pipe.recv_bytes()
+            if received == END:
+                return
             node_config = pipe.recv()
         except (EOFError, OSError):
             return
-        message = message_from_proto(proto)
+        message = message_from_proto(ProtoMessage.FromString(received))
         context = Context(
             run_id=RUN_ID,
             node_id=message.metadata.dst_node_id,
@@ -236,9 +255,14 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def run(plan: Plan, nodes: Sequence[Mapping[str, Any]], workers: int, threads: int) -> None:
-    """Run the ServerApp here and the ClientApp in worker processes."""
-    run_apps(LocalGrid(nodes, workers, threads), plan)
+@contextmanager
+def opened(nodes: Sequence[Mapping[str, Any]], workers: int, threads: int) -> Iterator[Callable[[Plan], None]]:
+    """Inside, worker processes are there that run the ClientApp; what is given runs the ServerApp here."""
+    grid = LocalGrid(nodes, workers, threads)
+    try:
+        yield partial(run_apps, grid)
+    finally:
+        grid.close()
 
 
 def run_apps(grid: LocalGrid, plan: Plan) -> None:

@@ -15,8 +15,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from flwr.app import ConfigRecord, Context, Message, RecordDict
@@ -123,6 +123,13 @@ class NamedGrid(Grid):
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
         """As Flower's grid."""
         return self._grid.push_messages(messages)
+
+
+def opened(
+    nodes: Sequence[Mapping[str, Any]], workers: int, threads: int
+) -> AbstractContextManager[Callable[[Plan], None]]:
+    """Ray starts and ends its processes with each plan."""
+    return nullcontext(lambda plan: run(plan, nodes, workers, threads))
 
 
 def run(plan: Plan, nodes: Sequence[Mapping[str, Any]], workers: int, threads: int) -> None:
