@@ -49,7 +49,7 @@ def request_file(say, tmp_path):
 def test_a_site_gets_in_by_its_fingerprint(say, request_file):
     path, request = request_file
     assert "harnosand may take part" in say("approve", path, "--fingerprint", request.spoken.upper())
-    assert json.loads(status_of(say))["sites"][0]["standing"] == "approved"
+    assert json.loads(status_of(say, "--json"))["sites"][0]["standing"] == "approved"
 
 
 def test_the_list_of_peers_has_approved_sites_with_the_keys_that_they_sign_with(say, request_file):
@@ -65,7 +65,7 @@ def test_another_fingerprint_is_refused_and_a_no_on_the_phone_too(say, request_f
     path, request = request_file
     assert "another one" in say("approve", path, "--fingerprint", "0000 " * 8, fails=FederationError)
     say("approve", path, fails=SystemExit, answer="n\n")
-    assert json.loads(status_of(say))["sites"][0]["standing"] == "invited"
+    assert json.loads(status_of(say, "--json"))["sites"][0]["standing"] == "invited"
     assert request.spoken in say("approve", path, answer="y\n")
 
 
@@ -80,9 +80,9 @@ def test_keys_are_never_overwritten(say):
     assert "is not empty" in say(*words, fails=ConfigError)
 
 
-def status_of(say):
-    """`status --json` where nothing runs: exit code 7, and the JSON all the same."""
-    done = CliRunner().invoke(app, ["status", "--json", "--dir", say.place])
+def status_of(say, *words):
+    """`status` where nothing runs: exit code 7, and all that is said all the same."""
+    done = CliRunner().invoke(app, ["status", *words, "--dir", say.place])
     assert done.exit_code == FederationError.exit_code
     return done.stdout
 
@@ -122,12 +122,15 @@ STATUS = closed(
 def test_the_status_in_json_keeps_its_schema(say, request_file, tmp_path):
     line = {"time": "2026-03-01T10:00:00+00:00", "from": "10.0.0.9", "reason": "unknown key", "site": "key 00ff"}
     (tmp_path / "c" / "logs" / "refused.jsonl").write_text(f"{json.dumps(line)}\n" * 2, encoding="utf-8")
-    found = json.loads(status_of(say))
+    found = json.loads(status_of(say, "--json"))
     jsonschema.validate(found, STATUS)
     assert {row["state"] for row in found["processes"]} == {"stopped"}
     assert found["sites"][0]["title"] == "Härnösands kommun"
     assert 396 < found["certificates"]["server"] <= 397
     assert found["refused"] == [{**line, "times": 2}]
+    told = status_of(say)
+    assert "Refused 2 times, last 2026-03-01T10:00:00: unknown key (key 00ff from 10.0.0.9)" in told
+    assert "if you expect it: `kommunbench coordinator approve` its request" in told
 
 
 def test_a_start_with_an_expired_certificate_says_how_to_renew(say):

@@ -32,7 +32,7 @@ from kommunbench.federation.deployment.supernode import EXECUTOR_FILE
 from kommunbench.federation.plan import base_cells
 from kommunbench.federation.records import read_reply, write_request
 from kommunbench.release import unpack, unpack_status
-from kommunbench.report.codes import sentence
+from kommunbench.report.codes import remedy
 from kommunbench.site.home import SiteHome, node_key, write_private
 from kommunbench.site.node_state import read_connection
 from kommunbench.site.processes import clean_environment
@@ -124,7 +124,9 @@ def test_a_bundle_with_code_is_refused_before_any_of_it_runs(home: Path, link: T
     assert message is not None
     assert unpack_status(read_reply(message).status)[0] is Code.FOREIGN_BUNDLE
     assert not mark.exists()
-    assert "FOREIGN_BUNDLE" in (home / "site.log").read_text(encoding="utf-8")
+    said = site("logs", "--site", "--home", home)
+    assert "refused (FOREIGN_BUNDLE): the run came with app bundle" in said
+    assert "nothing was unpacked (tell the coordinator" in said
     assert not list(home.rglob("kommunbench"))
 
 
@@ -151,7 +153,12 @@ def test_what_the_site_does_not_allow_comes_back_as_a_code_that_has_words(
         "0.0.1": {Code.VERSION_MISMATCH},
         "second": {Code.OVER_LIMIT},
     }
-    assert all(sentence(code).sv for codes in told.values() for code in codes)
+    assert all(remedy(code.name) for codes in told.values() for code in codes - {Code.OK})
+    said = site("logs", "--site", "--home", home)
+    for words in ("run changed: task summarization (000000000000) is not approved", "site task diff summarization",
+                  "run 99.0: asked by kommunbench 99.0, and this site has", "run 0.0.1: asked by kommunbench 0.0.1",
+                  "site upgrade --check", "run second: runs_a_year: 1, and"):  # fmt: skip
+        assert words in said
 
 
 def codes_of(run: TestRun, node: int, spec: RunSpec) -> set[Code]:

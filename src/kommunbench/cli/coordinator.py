@@ -322,6 +322,8 @@ def _follow(folder: CoordinatorFolder) -> bool:
 
 
 def _print_status(found: dict[str, Any]) -> None:
+    from kommunbench.federation.deployment.front import REMEDIES
+
     console.print(
         f"{escape(found['federation'])}, coordinated by {escape(found['coordinator'])}, at {found['address']}"
     )
@@ -338,8 +340,11 @@ def _print_status(found: dict[str, Any]) -> None:
         if days < WARN_DAYS:
             console.print(f"The certificate {name} lasts {days:.0f} days more: kommunbench coordinator renew")
     for line in found["refused"][:5]:
-        who = f"{line['site']} from {line['from']}".strip()
-        console.print(f"Refused {line['times']} times, last {line['time'][:19]}: {line['reason']} ({escape(who)})")
+        who, how_often = (
+            f"{line['site']} from {line['from']}".strip(),
+            f"{line['times']} times, last {line['time'][:19]}",
+        )
+        console.print(f"Refused {how_often}: {line['reason']} ({escape(who)}). To do: {REMEDIES[line['reason']]}.")
 
 
 def _dir(folder: Path) -> str:

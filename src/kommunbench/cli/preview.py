@@ -17,7 +17,7 @@ from rich.table import Table
 from kommunbench.core.answer import Code
 from kommunbench.core.errors import KommunbenchError
 from kommunbench.federation.plan import Plan, schedule
-from kommunbench.report.codes import reply_sentence, sentence
+from kommunbench.report.codes import remedy, reply_sentence, sentence
 
 if TYPE_CHECKING:
     from kommunbench.config.settings import Settings
@@ -166,7 +166,8 @@ def lacks(site: dict[str, Any]) -> Iterator[str]:
 
 
 def _words(code: str) -> str:
-    return f"{sentence(Code[code]).en} ({code})"
+    do = remedy(code)
+    return f"{sentence(Code[code]).en} ({code})" + (f": {do.en}" if do else "")
 
 
 def _count(codes: dict[str, str]) -> str:

@@ -14,7 +14,10 @@ import psutil
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from kommunbench.cli.hold import holder
+from kommunbench.core.answer import Code
 from kommunbench.federation.progress import read_events
+from kommunbench.report.codes import remedy, told
 
 CLOSING_SHARE = 0.1
 """The closing message's share of a round's work, for the time left."""
@@ -44,7 +47,7 @@ class Progression:
             case "reply":
                 self.answered.add(event["site"])
                 if event["status"] != "ok":
-                    self.troubles.append(f"{event['moment']}: {event['site']} {event['status']} ({event['code']})")
+                    self.troubles.append(f"{event['moment']}: {event['site']} {_why(event)}")
             case "end" | "stopped":
                 self.ended = True
 
@@ -58,12 +61,11 @@ class Progression:
         done = sum(weights[:at]) + weights[at] * len(self.answered) / max(1, len(self.sites))
         return min(1.0, done / sum(weights))
 
-    @property
-    def seconds_left(self) -> float | None:
-        """By the pace so far; None until there is one."""
+    def seconds_left(self, at: float) -> float | None:
+        """By the pace until `at`, in seconds since the epoch; None until there is one."""
         if self.share < 0.02:
             return None
-        return (time.time() - self.started) * (1 - self.share) / self.share
+        return (at - self.started) * (1 - self.share) / self.share
 
     @property
     def line(self) -> str:
@@ -71,6 +73,14 @@ class Progression:
         if not self.moment:
             return "starting"
         return f"{self.moment}: {len(self.answered)} of {len(self.sites)} sites"
+
+
+def _why(event: dict[str, Any]) -> str:
+    """Why a reply does not count: in words, with the code, and what to do now."""
+    code, absence = Code[event["code"]], event.get("absence")
+    name = code.name if code is not Code.OK else str(absence or event["status"]).upper()
+    do = remedy(name)
+    return f"{told(event['status'], code, absence).en} ({name})" + (f": {do.en}" if do else "")
 
 
 def clock(seconds: float | None) -> str:
@@ -92,8 +102,27 @@ def watching(run: Path, console: Console) -> Iterator[None]:
         thread.join(timeout=5)
 
 
-def watch(run: Path, console: Console, over: threading.Event, skip: int = 0) -> None:
-    """Show the events of `run` from number `skip` on, until `over` is set or the run has ended."""
+def follow(run: Path) -> Iterator[dict[str, Any]]:
+    """Each event of `run` as it comes, with `share` (0..1) and `left_s`; until it has ended, or nobody conducts it."""
+    progression, skip = Progression(), 0
+    while True:
+        conducted = holder(run) is not None  # asked first: what a process says before it ends is still read
+        for event in read_events(run, skip):
+            skip += 1
+            progression.take(event)
+            left_s = progression.seconds_left(event["time"])
+            yield event | {"share": round(progression.share, 3), "left_s": None if left_s is None else round(left_s)}
+        if progression.ended or not conducted:
+            return
+        time.sleep(0.25)
+
+
+def watch(run: Path, console: Console, over: threading.Event, skip: int = 0, elsewhere: bool = False) -> None:
+    """Show the events of `run` from number `skip` on, until `over` is set or the run has ended.
+
+    Args:
+        elsewhere: another process conducts it; when none does any longer, that is its end too.
+    """
     progression = Progression()
     with Progress(
         TextColumn("{task.description}"),
@@ -105,7 +134,7 @@ def watch(run: Path, console: Console, over: threading.Event, skip: int = 0) -> 
     ) as bar:
         task = bar.add_task("starting", total=1.0, left="-:--")
         while True:
-            last_look = over.is_set()
+            last_look = over.is_set() or (elsewhere and holder(run) is None)
             skip = _take_new(run, progression, console, skip)
             _draw(bar, task, progression)
             if last_look or progression.ended:
@@ -121,13 +150,14 @@ def _take_new(run: Path, progression: Progression, console: Console, skip: int) 
         for trouble in progression.troubles[troubles:]:
             console.print(f"  {trouble}", markup=False, highlight=False)
         if event["kind"] == "moment" and not console.is_terminal:
-            left = clock(progression.seconds_left)
+            left = clock(progression.seconds_left(time.time()))
             console.print(f"{event['name']}: asking {len(event['sites'])} sites, {left} left", markup=False)
     return skip
 
 
 def _draw(bar: Progress, task: TaskID, progression: Progression) -> None:
-    bar.update(task, completed=progression.share, description=progression.line, left=clock(progression.seconds_left))
+    left = clock(progression.seconds_left(time.time()))
+    bar.update(task, completed=progression.share, description=progression.line, left=left)
 
 
 class Peak:

@@ -96,16 +96,29 @@ def list_runs(
 
 
 @app.command("watch")
-def watch_run(run: Annotated[str, typer.Argument(help="Name or folder.")], results: Results = Path("results")) -> None:
+def watch_run(
+    run: Annotated[str, typer.Argument(help="Name or folder.")],
+    results: Results = Path("results"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print all events, a JSON a line.")] = False,
+) -> None:
     """Show how a run is going until it ends; Ctrl-C stops the watching, not the run.
 
-    Example: kommunbench runs watch pilot-20260301-101500
+    Exit code 0 where the run is done, 7 where it was stopped or its process is gone before that.
+
+    Example: kommunbench runs watch pilot-20260301-101500 --json
     """
-    from kommunbench.cli.progress import watch
+    from kommunbench.cli.progress import follow, watch
 
     folder = find_run(run, results)
-    watch(folder.path, console, threading.Event())
-    console.print(f"{folder.name}: {state(folder)}")
+    if as_json:
+        for event in follow(folder.path):
+            print(json.dumps(event, ensure_ascii=False), flush=True)
+    else:
+        watch(folder.path, console, threading.Event(), elsewhere=True)
+    if (reached := state(folder)) != "done":
+        raise FederationError(Fault(reached, folder.name, f"go on with: kommunbench runs resume {folder.path}"))
+    if not as_json:
+        console.print(f"{folder.name}: {reached}")
 
 
 @app.command("ratings")

@@ -16,6 +16,7 @@ from kommunbench.federation.records import read_request, write_release
 from kommunbench.release import refuse
 from kommunbench.site.answer import FEDERATION, answer_request
 from kommunbench.site.log import log_failure, logging_to
+from kommunbench.site.refusals import log_refusals
 from kommunbench.site.settings import SiteSettings
 
 app = ClientApp()
@@ -33,6 +34,7 @@ def serve(message: Message, context: Context) -> Message:
             try:
                 request, adapters = read_request(message)
                 release = answer_request(settings, request, adapters)
+                log_refusals(settings, request, release)
                 content = write_release(release, request, adapters.get(FEDERATION))
             except BaseException as error:  # SystemExit too: its message would be printed
                 log_failure("the request was not answered", error)

@@ -1,4 +1,4 @@
-"""What each code means for a report: which column it counts in, and a plain sentence in Swedish and English."""
+"""What each code means for a report: its column, a plain sentence in Swedish and English, and what to do about it."""
 
 from __future__ import annotations
 
@@ -151,6 +151,60 @@ _ABSENCES: dict[str, tuple[str, str]] = {
     "late": ("var uppkopplad men svarade inte före tidsgränsen", "was online and did not answer before the deadline"),
 }
 
+_REMEDIES: dict[str, tuple[str, str]] = {
+    Code.PENDING.name: (
+        "vänta på att de bestämmer sig, sedan `kommunbench runs resume`",
+        "wait for their decision, then `kommunbench runs resume`",
+    ),
+    Code.NO_DATA.name: (
+        "de läser in texter med `kommunbench site import`",
+        "they bring text in with `kommunbench site import`",
+    ),
+    Code.TASK_NOT_APPROVED.name: (
+        "skicka dem uppgiftens fil: `kommunbench site task diff` visar skillnaden, `site task approve` säger ja",
+        "send them the task's file: `kommunbench site task diff` shows the difference, `site task approve` says yes",
+    ),
+    Code.MODEL_NOT_APPROVED.name: (
+        "de lägger in samma modell med `kommunbench site model add`, eller godkänner den i site.yaml",
+        "they add the same model with `kommunbench site model add`, or approve it in site.yaml",
+    ),
+    Code.OVER_LIMIT.name: (
+        "be om mindre, vänta, eller fråga dem om gränserna i site.yaml (timmar, körningar om året, minuter, token)",
+        "ask for less, wait, or ask them about the limits in site.yaml (hours, runs a year, minutes, tokens)",
+    ),
+    Code.BUDGET_SPENT.name: (
+        "be om mindre epsilon, eller vänta: bara organisationen kan höja budgeten, i site.yaml",
+        "ask for less epsilon, or wait: only the site can raise the budget, in site.yaml",
+    ),
+    Code.VERSION_MISMATCH.name: (
+        "installera samma version på båda sidor, sedan `kommunbench runs resume`",
+        "install the same version on both sides, then `kommunbench runs resume`",
+    ),
+    Code.FOREIGN_BUNDLE.name: (
+        "starta från en oförändrad kommunbench av samma version som deras; inget av koden kördes där",
+        "start from an unchanged kommunbench of the version that they have; none of the code was run there",
+    ),
+    Code.UNKNOWN_KEY.name: (
+        "de jämför nycklar med varandra igen: `kommunbench site peers`",
+        "they compare keys with each other again: `kommunbench site peers`",
+    ),
+    "OFFLINE": ("ring dem, sedan `kommunbench runs resume`", "call them, then `kommunbench runs resume`"),
+    "LOST": ("ring dem, sedan `kommunbench runs resume`", "call them, then `kommunbench runs resume`"),
+    "LATE": (
+        "`kommunbench runs resume`, eller en längre `deadline_s` nästa gång",
+        "`kommunbench runs resume`, or a longer `deadline_s` next time",
+    ),
+}
+"""What whoever coordinates can do now, by the name of a code or of an absence. Where a site just says no: nothing."""
+
+
+def remedy(code: str) -> Bilingual | None:
+    """What to do about a code or an absence, by its name; None where there is nothing to do but to accept it."""
+    if code not in _REMEDIES:
+        return None
+    sv, en = _REMEDIES[code]
+    return Bilingual(sv=sv, en=en)
+
 
 def outcome(code: Code) -> Outcome:
     """The column that a slot's code counts in."""
@@ -176,10 +230,17 @@ def reply_outcome(received: Received | None) -> Outcome:
 
 def reply_sentence(received: Received | None) -> Bilingual:
     """What became of a whole reply."""
-    if received is not None and received.code is not Code.OK:
-        return sentence(received.code)
-    if received is not None and received.absence is not None:
-        sv, en = _ABSENCES[received.absence]
+    if received is None:
+        return told("missing")
+    return told(received.status, received.code, received.absence)
+
+
+def told(status: str, code: Code = Code.OK, absence: str | None = None) -> Bilingual:
+    """What became of a whole reply of that status (`refused`, `missing`, `failed`), by its code or its absence."""
+    if code is not Code.OK:
+        return sentence(code)
+    if absence is not None:
+        sv, en = _ABSENCES[absence]
         return Bilingual(sv=sv, en=en)
-    _, sv, en = _STATUSES["missing" if received is None else received.status]
+    _, sv, en = _STATUSES[status]
     return Bilingual(sv=sv, en=en)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kommunbench.core.task import Bilingual
+from kommunbench.report.codes import remedy
 from kommunbench.report.rows import Absence, Leaderboard, PairRow, Report, Row, RowKey, TaskRow
 from kommunbench.report.wording import (
     NOTHING,
@@ -256,13 +258,19 @@ def absence_table(report: Report, language: Language) -> Table:
             when = "; ".join(moment(name, language) for name in absence.moments)
             if len(absence.moments) == moments > 1:
                 when = say(language, "hela körningen", "throughout")
-            words = absence.sv if language == "sv" else absence.en
+            words = why(absence, language)
             what = about(absence, report, language)
             found.setdefault((site.title, outcome(absence.outcome, language), words, when), []).append(what)
     rows = [(title, ", ".join(what), kind, words, when) for (title, kind, words, when), what in found.items()]
     header = say(language, "Organisation|Vad|Räknas som|Varför|När", "Site|What|Counts as|Why|When")
     caption = say(language, "Vad som saknas", "What is lacking")
     return Table(caption, tuple(header.split("|")), tuple(rows), "lllll")
+
+
+def why(absence: Absence, language: Language) -> str:
+    """Why something is lacking, and what to do now where something can be done."""
+    words, do = pick(language, Bilingual(sv=absence.sv, en=absence.en)), remedy(absence.code)
+    return f"{words}: {pick(language, do)}" if do else words
 
 
 def about(absence: Absence, report: Report, language: Language) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kommunbench.report.notes import PRIVACY
 from kommunbench.report.rows import Leaderboard, Report, SiteRow
 from kommunbench.report.sections import gains_of
-from kommunbench.report.tables import about, places, primary_label, task_of
+from kommunbench.report.tables import about, places, primary_label, task_of, why
 from kommunbench.report.wording import (
     NOTHING,
     Language,
@@ -146,7 +146,7 @@ def _site_lines(site: SiteRow, report: Report, language: Language) -> Iterator[s
 
     reasons: dict[tuple[str, str], list[str]] = {}
     for absence in site.absences:
-        words = absence.sv if language == "sv" else absence.en
+        words = why(absence, language)
         when = ", ".join(absence.moments) if absence.about == "reply" else ""
         what = "" if absence.about == "reply" else about(absence, report, language)
         reasons.setdefault((words, when), []).append(what)

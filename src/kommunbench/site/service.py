@@ -81,7 +81,7 @@ def containerfile(memory_gib: int) -> str:
 FROM docker.io/library/python:3.11-slim
 COPY wheelhouse/ /wheelhouse/
 RUN pip install --no-cache-dir --no-index --find-links /wheelhouse kommunbench=={__version__} && rm -rf /wheelhouse \\
- && useradd --system --uid 1000 --home-dir /site --shell /usr/sbin/nologin kommunbench
+ && useradd --uid 1000 --no-create-home --home-dir /site --shell /usr/sbin/nologin kommunbench
 USER kommunbench
 VOLUME /site
 ENTRYPOINT ["kommunbench", "site", "start", "--foreground", "--home", "/site"]

@@ -114,7 +114,16 @@ def test_an_unknown_key_is_told_what_to_do(folder, key):
         "/v1/fleet/activate-node", headers(ec.generate_private_key(ec.SECP384R1())), NOW.timestamp()
     )
     assert refusal is not None
-    assert "has not approved this site's key" in refusal.sentence
+    assert "the coordinator has not approved this site's key" in refusal.sentence
+    assert "send the coordinator your request (`kommunbench site join`)" in refusal.sentence
+
+
+def test_a_replay_is_called_one(folder, key):
+    gate, sent = Gate(folder.roster_path), headers(key)
+    assert gate.refusal("/v1/fleet/get-run", sent, NOW.timestamp()) is None
+    again = gate.refusal("/v1/fleet/get-run", sent, NOW.timestamp())
+    assert again is not None
+    assert again.sentence == "this request was received before: a replay, which is not answered"
 
 
 def test_another_sites_signature_is_not_taken(folder, key):
@@ -135,6 +144,7 @@ def test_an_older_and_a_newer_flower_are_refused_with_both_versions(folder, key,
     assert refusal is not None
     assert flwr in refusal.sentence
     assert version("flwr") in refusal.sentence
+    assert "install the version of kommunbench that is in your invitation" in refusal.sentence
 
 
 def test_a_removed_site_is_refused(folder, key):
@@ -273,4 +283,29 @@ def test_a_site_is_told_the_same_by_its_own_status(folder, key, tmp_path, at, fl
     refusal = Gate(folder.roster_path).refusal("/v1/fleet/activate-node", sent, NOW.timestamp())
     home = SiteHome(tmp_path)
     home.node_log.write_text(f"[code: 2004] Refused by the coordinator.\n{refusal.sentence}\n", encoding="utf-8")
-    assert read_connection(home, 0).state == state
+    found = read_connection(home, 0)
+    assert found.state == state
+    assert {"clock": "clock and the coordinator's differ", "version": "another version of Flower"}[state] in found.what
+    assert {"clock": "set it by NTP", "version": "install the version"}[state] in found.do
+
+
+@pytest.mark.parametrize(
+    ("line", "state", "what", "do"),
+    [
+        ("[code: 2004] Failed to activate SuperNode.", "unknown",
+         "the coordinator does not know this node's key", "send request.yaml again and ask whether it was approved"),
+        ("ssl: certificate verify failed: certificate has expired", "expired",
+         "the coordinator's certificate has expired", "tell the coordinator"),
+        ("ssl: CERTIFICATE_VERIFY_FAILED: unable to get local issuer", "untrusted",
+         "what answers there does not have the certificate of the invitation", "telephone, then join again"),
+    ],
+)  # fmt: skip
+def test_a_refused_connection_is_a_sentence_with_what_to_do_at_the_site(tmp_path, line, state, what, do):
+    from kommunbench.site.home import SiteHome
+    from kommunbench.site.node_state import read_connection
+
+    home = SiteHome(tmp_path)
+    home.node_log.write_text(f"{line}\n", encoding="utf-8")
+    found = read_connection(home, 0)
+    assert (found.state, found.what) == (state, what)
+    assert do in found.do

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from deployment.superlink import make_certificates
+from kommunbench import __version__
 from kommunbench.federation.deployment.invitation import Invitation, certificate_fingerprint
 from kommunbench.federation.deployment.reach import examine_coordinator
 
@@ -44,7 +45,9 @@ def found(authority: Path, port: int, **other: str) -> dict[str, tuple[str, str]
     invitation = Invitation(federation="prov", coordinator="Prov", site="lovvik", title="Lövvik",
                             address=f"localhost:{port}", ca_certificate=pem,
                             ca_fingerprint=certificate_fingerprint(pem), **other)  # fmt: skip
-    return {finding.check: (finding.state, finding.what) for finding in examine_coordinator(invitation)}
+    return {
+        finding.check: (finding.state, f"{finding.what}: {finding.do}") for finding in examine_coordinator(invitation)
+    }
 
 
 def test_a_coordinator_as_invited_is_well(tmp_path: Path) -> None:
@@ -55,8 +58,12 @@ def test_a_coordinator_as_invited_is_well(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(("days", "word"), [(-1, "expired"), (30, "does not have the certificate")])
-def test_an_expired_certificate_is_told_from_a_strangers(tmp_path: Path, days: float, word: str) -> None:
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [(-1, ("the coordinator's certificate has expired", "tell the coordinator: `kommunbench coordinator renew`")),
+     (30, ("does not have the certificate of the invitation", "telephone the coordinator and compare ca_fingerprint"))],
+)  # fmt: skip
+def test_an_expired_certificate_is_told_from_a_strangers(tmp_path: Path, days: float, words: tuple[str, str]) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     ours.mkdir()
     theirs.mkdir()
@@ -64,7 +71,7 @@ def test_an_expired_certificate_is_told_from_a_strangers(tmp_path: Path, days: f
     with serving(theirs, days) as port:
         state, what = found(theirs if days < 0 else ours, port)["tls"]
     assert state == "fail"
-    assert word in what
+    assert all(each in what for each in words)
 
 
 def test_a_port_that_nobody_answers_ends_the_examination(tmp_path: Path) -> None:
@@ -78,4 +85,7 @@ def test_a_port_that_nobody_answers_ends_the_examination(tmp_path: Path) -> None
 
 def test_another_version_is_told(tmp_path: Path) -> None:
     make_certificates(tmp_path)
-    assert found(tmp_path, 1, kommunbench="99.0")["version"][0] == "fail"
+    state, what = found(tmp_path, 1, kommunbench="99.0")["version"]
+    assert state == "fail"
+    assert f"99.0 there and {__version__} here" in what
+    assert "install kommunbench==99.0 here, or ask the other side" in what

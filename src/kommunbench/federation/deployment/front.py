@@ -66,6 +66,17 @@ EARLY_S, LATE_S = 5.0, 305.0
 MAX_SEEN = 1_000_000
 FORWARDED = ("content-type", "accept")
 """Headers that go on, beside Flower's own `flwr-...`."""
+REMEDIES = {
+    "unknown key": "if you expect it: `kommunbench coordinator approve` its request",
+    "clock": "have them set their clock by NTP; if it is right, somebody replays what they recorded",
+    "version": "have them install the version of kommunbench in their invitation",
+    "replay": "somebody replays traffic, or a proxy repeats it: find out which",
+    "forged": "the site answers for another: `kommunbench coordinator remove` it, and call them",
+    "size": "call them: no answer is that large",
+    "unsigned": "nothing, unless it is often: somebody is trying the door",
+    "path": "nothing, unless it is often: somebody is trying the door",
+}
+"""What whoever coordinates can do about a refusal, by its reason."""
 ACTIVATION_FAILED, UNAUTHENTICATED = 2004, 2000
 REFUSALS = "refused.jsonl"
 

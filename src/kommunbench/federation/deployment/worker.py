@@ -37,6 +37,7 @@ from kommunbench.site.home import SiteHome
 from kommunbench.site.log import log_failure, logging_to
 from kommunbench.site.no_network import give_up_network
 from kommunbench.site.processes import end_with_parent
+from kommunbench.site.refusals import log_refusals
 from kommunbench.site.settings import SiteSettings
 
 log = logging.getLogger("kommunbench.node")
@@ -67,10 +68,14 @@ def _refuse_foreign(settings: SiteSettings, bundle: str, message: Message) -> Re
         if request is not None and request.spec.kommunbench != __version__:
             code = Code.VERSION_MISMATCH
         log.error(
-            "refused (%s): the run came with app bundle %s, and this site takes %s alone; nothing was unpacked",
+            "refused (%s): the run came with app bundle %s, and this site takes %s alone; nothing was unpacked "
+            "(tell the coordinator; nothing has to be done here)",
             code.name, bundle[:64], bundle_digest(),
         )  # fmt: skip
-        return write_release(refuse(code, request, Ledger(settings.ledger_path)))
+        release = refuse(code, request, Ledger(settings.ledger_path))
+        if request is not None:
+            log_refusals(settings, request, release)
+        return write_release(release)
 
 
 def hand_over(socket: Path, bundle: str, message: bytes) -> bytes:
