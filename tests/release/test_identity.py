@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import multiprocessing
 import os
 import stat
@@ -77,6 +78,15 @@ def test_a_derived_secret_is_of_the_key_and_the_purpose(tmp_path):
     assert len(secrets) == 3
     assert mine.derive("a") == Identity.of(tmp_path / "mine").derive("a")
     assert {len(secret) for secret in secrets} == {32}
+
+
+def test_a_derived_secret_is_hkdf_by_hand(tmp_path):
+    """RFC 5869, sections 2.2 and 2.3: no salt is 32 zeros, and 32 bytes are one block."""
+    mine = Identity.of(tmp_path)
+    shown = ["openssl", "pkey", "-in", tmp_path / "identity.key", "-outform", "DER"]
+    raw = subprocess.run(shown, capture_output=True, check=True).stdout[-32:]
+    extracted = hmac.digest(bytes(32), raw, "sha256")
+    assert mine.derive("masks") == hmac.digest(extracted, b"kommunbench masks\n\x01", "sha256")
 
 
 def test_a_key_that_another_process_makes_first_is_the_one(tmp_path, monkeypatch):

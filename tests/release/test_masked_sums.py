@@ -15,6 +15,8 @@ from kommunbench.core.answer import Code, Cost
 from kommunbench.core.digests import digest
 from kommunbench.core.errors import FederationError
 from kommunbench.core.metric import INT64_MAX
+from kommunbench.core.model import TrainSettings
+from kommunbench.core.spec import PromptRef
 from kommunbench.release import Identity, Ledger, check_receipt, review
 from kommunbench.release.company import free, marks, note
 from kommunbench.release.masked import (
@@ -49,7 +51,9 @@ def packed(request, answer, sent=None, **policy):
 def test_a_sum_reads_as_the_sum_of_what_was_reviewed_and_says_how_many_gave_it():
     request = d.masked_request()
     vectors = [packed(request, d.make_answer(request, n))[2] for n in (12, 40, 4)]
+    assert all(vector.dtype == np.int64 for vector in vectors)
     found = read_sum(request, None, sum(vectors), 3)
+    assert found.trained == 0
     for key, sites, row in found.slots:
         slot = next(slot for slot in request.slots() if slot.key == key)
         assert sites == 2
@@ -57,7 +61,7 @@ def test_a_sum_reads_as_the_sum_of_what_was_reviewed_and_says_how_many_gave_it()
 
 
 def test_the_mean_adapter_is_weighed_by_examples_and_as_fine_as_float32():
-    request, sent = masked_training(), d.weights(0.25)
+    request, sent = masked_training(), {**d.weights(0.25), "layer.1.lora_A": np.full((5, 1), 0.25, np.float32)}
     rng = np.random.default_rng(3)
     sizes, trained = (30, 50, 10), []
     vectors = []
@@ -70,6 +74,7 @@ def test_the_mean_adapter_is_weighed_by_examples_and_as_fine_as_float32():
     found = read_sum(request, sent, sum(vectors), 3)
     assert (found.trained, found.examples) == (3, sum(sizes))
     for name in sent:
+        assert found.adapter[name].dtype == np.float32
         mean = np.average([own[name].astype(np.float64) for own in trained], axis=0, weights=sizes)
         np.testing.assert_allclose(found.adapter[name], mean, rtol=0, atol=2 / ADAPTER_SCALE + 3e-8)
 
@@ -84,11 +89,54 @@ def test_an_adapter_that_is_not_there_or_does_not_fit_counts_for_nothing():
 
 
 def test_units_whose_sum_could_wrap_are_found_before_anything_is_masked():
-    layout = Layout((2, 1, 1))
-    vector = np.array([1, -(INT64_MAX // 4) - 1, INT64_MAX // 4, -(2**63), 1, 1, 1, *[0] * COSTS])
-    assert layout.fitting(vector, 4) == [False, True, False]
-    kept = layout.only(vector, [False, True, False])
-    assert kept.tolist() == [0, 0, INT64_MAX // 4, 0, 0, 1, 0, *[0] * COSTS]
+    layout, most = Layout((2, 1, 1, 1)), INT64_MAX // 4
+    vector = np.array([1, -most - 1, most, -(2**63), -most, 1, 1, 1, 1, *range(COSTS)])
+    assert layout.fitting(vector, 4) == [False, True, False, True]
+    kept = layout.only(vector, [False, True, False, False])
+    assert kept.tolist() == [0, 0, most, 0, 0, 0, 1, 0, 0, *range(COSTS)]
+
+
+def test_sums_beyond_what_a_double_can_count_stay_exact():
+    request, n = masked_training(), 40_001
+    answer = d.make_answer(request, n)
+    slot = next(slot for slot in request.slots() if slot.key[1] == "rouge")
+    row = (n, 0, n * 10**12 - 1, *(n * 10**12 - 3,) * (slot.width - 3))
+    answer.values[slot.key] = row
+    _, _, vector = packed(request, answer, d.weights(0.0))
+    found = {key: numbers for key, _, numbers in read_sum(request, d.weights(0.0), vector, 1).slots}
+    assert found[slot.key] == row
+
+
+def test_sums_over_single_examples_are_sums_too():
+    request = d.masked_request(cells=d.CELLS[:1])
+    slot = next(slot for slot in request.slots() if slot.key[1] == "token_f1")
+    answer = d.make_answer(request, values={slot.key: (1, 0, 5)})
+    vectors = [packed(request, answer, min_examples=1)[2] for _ in range(2)]
+    found = {key: (sites, row) for key, sites, row in read_sum(request, None, sum(vectors), 2).slots}
+    assert found[slot.key] == (2, (2, 0, 10))
+
+
+@pytest.mark.parametrize(("moved", "fits"), [(2.0**30, False), (2.0**30 - 64, True)])
+def test_weights_fit_in_fixed_point_below_2_to_62(moved, fits):
+    """Four examples count as one (in tens they are none), so 2^30 is 2^62 in units of 2^-32."""
+    train = TrainSettings(learning_rate=1.0)
+    request = d.masked_request(spec=d.make_spec(privacy="secagg", min_sites=3, train=train), train=True, round=1)
+    answer = d.trained(request, d.weights(moved), 4)
+    answer.cost = replace(answer.cost, train_steps=10**9)
+    layout, release, vector = packed(request, answer, d.weights(0.0), min_examples=4, **ALLOW)
+    assert release.adapter_code is Code.OK
+    assert bool(vector[layout.flags][-1]) is fits
+
+
+def test_an_adapter_of_hardly_an_example_weighs_as_one_does():
+    """Counts of examples leave in tens, so four of them say none."""
+    request, sent = masked_training(), d.weights(0.0)
+    answer = d.trained(request, d.weights(1.0), 4)
+    layout, _, vector = packed(request, answer, sent, min_examples=4, **ALLOW)
+    assert vector[sum(layout.widths[:-1])] == 1
+    found = read_sum(request, sent, vector, 1)
+    assert (found.trained, found.examples) == (1, 1)
+    np.testing.assert_allclose(found.adapter["layer.0.lora_A"], 1.0)
 
 
 @given(st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=6), st.integers(1, 6))
@@ -124,7 +172,20 @@ def test_what_was_refused_or_awaits_approval_opens_no_sum(tmp_path):
         with pytest.raises(WithheldError) as refused:
             open_sum(d.make_policy(**policy), request, d.make_answer(request), None, ledger)
         assert refused.value.code is code
+        says = "masked sum: the reply was refused as a whole (nothing more of this site's leaves in it)"
+        assert str(refused.value) == says
     assert not ledger.entries()
+
+
+def test_what_was_reviewed_for_a_sum_is_told_without_what_is_not_known_yet(tmp_path):
+    request, sent, ledger = masked_training(), d.weights(0.0), Ledger(tmp_path / "ledger.jsonl")
+    answer = replace(d.trained(request), registrations={"guideline_qa": "a" * 64})
+    policy = d.make_policy()
+    vector, line = open_sum(policy, request, answer, sent, ledger)
+    assert len(vector) == Layout.of(request, sent).length, "the weights stay: there are zeros in their place"
+    assert not line.keys() & {"time", "payload", "bytes"}
+    assert line["reviewed"] == review(policy, request, answer, sent).digest
+    assert (line["approved_by"], line["data"], line["policy"]) == ("", answer.registrations, policy.digest)
 
 
 def test_the_ledger_says_what_stayed_behind_for_want_of_sites(tmp_path):
@@ -136,6 +197,7 @@ def test_the_ledger_says_what_stayed_behind_for_want_of_sites(tmp_path):
     units = len(given)
     assert line["released"] == units - 1
     assert left_out(line, layout, given, given) == line
+    assert left_out(line, layout, given, [True, False, *[True] * (units - 2)])["adapter"] == "OK"
     less = left_out(line, layout, given, [False, False, *[True] * (units - 3), False])
     assert (less["released"], less["adapter"]) == (units - 3, "TOO_FEW_SITES")
     assert less["withheld"]["TOO_FEW_SITES"] == 2
@@ -228,6 +290,41 @@ def test_closing_sums_go_with_the_tallies_of_their_run_and_weights_with_those_th
     train = d.masked_request(cells=(), train=True)
     assert free([entry(train, "abcdef", d.weights(1.0))], marks(train, d.weights(1.0)), "abcde", 3) == [False]
     assert free([entry(train, "abcdef", d.weights(1.0))], marks(train, d.weights(2.0)), "abcde", 3) == [True]
+
+
+def test_each_number_has_marks_of_its_own():
+    """By what it measures in whatever run, and by its place in this one; weights by where they begin and the seed."""
+    trained = d.cell(stage="federated", round=1)
+    request = masked_training(cells=(*d.CELLS, trained))
+    slots = request.slots()
+    places, measured = ([unit[at] for unit in marks(request, d.weights(1.0))[:-1]] for at in (0, 1))
+    assert len({*places, *measured}) == 2 * len(slots)
+    other = [unit[1] for unit in marks(request, d.weights(2.0))[:-1]]
+    changed = {slot.key for slot, one, two in zip(slots, measured, other, strict=True) if one != two}
+    assert changed == {slot.key for slot in slots if slot.key[0] == trained}, "a base model answers without the weights"
+    renamed = {name.replace("layer", "lager"): array for name, array in d.weights(1.0).items()}
+    starts = [marks(masked_training(seed=seed), sent)[-1] for seed in (0, 1) for sent in (d.weights(1.0), renamed)]
+    assert len(set(starts)) == 4
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"tasks": (d.task_ref(d.QA, digest="d" * 64), d.task_ref(d.SHORT, digest="e" * 64))},
+        {"prompts": (PromptRef(name="plain", variant="detailed"),)},
+    ],
+)
+def test_another_task_or_prompt_under_the_same_name_is_another_number(changed):
+    first = d.masked_request()
+    again = marks(d.masked_request(spec=d.make_spec(privacy="secagg", min_sites=3, **changed)), None)
+    assert set(free([entry(first, "abcdef")], again, "abcde", 3)) == {True}
+
+
+def test_every_sum_before_counts_and_not_the_last_alone():
+    one, two = (d.masked_request(cells=(each,)) for each in d.CELLS[:2])
+    before = [entry(one, "abcdef"), entry(two, "abcdef")]
+    for request in (one, two):
+        assert set(free(before, marks(request, None), "abcde", 3)) == {False}
 
 
 def test_cost_is_summed_like_everything_else():

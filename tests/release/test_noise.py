@@ -179,6 +179,18 @@ def test_the_coordinator_takes_negative_noise_and_no_nonsense() -> None:
         unpack(asked, np.full(width, -(10**15) * 9, dtype="<i8"), codes, cost)
 
 
+def test_a_row_is_plausible_as_far_as_noise_can_take_it_and_no_farther() -> None:
+    dp, most = DpSettings(name="t", tallies="laplace", tally_epsilon=2.0), 2**63 - 1
+    assert noise.scales(dp, EXACT_MATCH) == (1.0, 1.0, 1.0)
+    assert noise.plausible(dp, EXACT_MATCH, (-45, -45, -45))
+    assert noise.plausible(dp, EXACT_MATCH, (most, most, most))
+    for place in range(3):
+        assert not noise.plausible(dp, EXACT_MATCH, tuple(-46 if at == place else 0 for at in range(3)))
+    signed = find("metrics", "bertscore")
+    assert signed.fields[0].low < 0
+    assert noise.plausible(dp, signed, (40, 0, *(40 * field.low for field in signed.fields)))
+
+
 @pytest.mark.parametrize(("dp", "spread"), [(GAUSS, norm.std), (LAPLACE, lambda scale: dlaplace.std(1 / scale))])
 def test_the_deviation_stated_is_that_of_the_noise(dp: DpSettings, spread: Any) -> None:
     """Against SciPy's own distributions, at the scales that are drawn from."""

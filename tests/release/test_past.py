@@ -5,9 +5,10 @@ from __future__ import annotations
 import doorway as d
 import pytest
 
+from kommunbench.core.answer import Code
 from kommunbench.core.registry import find
 from kommunbench.core.spec import RATED, Slot
-from kommunbench.release import Ledger, left_ms
+from kommunbench.release import Ledger, admit, left_ms
 from kommunbench.release.past import sets_of
 
 
@@ -32,3 +33,12 @@ def test_what_the_ledger_counts_is_taken_from_the_runs_minutes_and_no_other_runs
     ledger.append({**line, "spec": request.spec.digest})
     ledger.append({**line, "spec": "f" * 64})
     assert left_ms(policy, request, ledger) == 70_000
+
+
+@pytest.mark.parametrize(("ms", "work"), [(119_999, Code.OK), (120_000, Code.OVER_LIMIT)])
+def test_no_work_is_begun_when_the_runs_minutes_are_spent_and_what_was_done_may_be_closed(tmp_path, ms, work):
+    policy, request, ledger = d.make_policy(max_minutes=2), d.make_request(), Ledger(tmp_path / "ledger.jsonl")
+    ledger.append({"time": "2026-01-01T00:00:00+00:00", "sets": {}, "ms": ms, "spec": request.spec.digest})
+    assert admit(policy, request, ledger) is work
+    assert admit(policy, d.close_request(request.spec), ledger) is Code.OK
+    assert admit(d.make_policy(), request, ledger) is Code.OK, "no minutes are no limit"

@@ -144,10 +144,12 @@ def test_much_does_leave_so_there_is_something_to_hold_back(what):
         return "adapter" in found if what == "adapter" else len(found) > 1
 
     with_answers = requests().flatmap(lambda asked: st.tuples(policies(), st.just(asked), answers(asked), pasts))
-    find(with_answers, leaves, settings=settings(deadline=None, database=None, phases=[Phase.generate]))
+    find(
+        with_answers, leaves, settings=settings(max_examples=400, deadline=None, database=None, phases=[Phase.generate])
+    )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(policies(), st.sampled_from([1, 1, 7]), st.data())
 def test_what_leaves_breaks_no_rule_of_the_policy_whatever_a_run_asks_for(own, rounding, data):
     request, past = data.draw(requests()), data.draw(pasts)
@@ -299,7 +301,7 @@ def stricter(line: str, value: Any, other: Any) -> Any:
     return min(value, other, key=order.index)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(policies(), st.sampled_from(sorted(LINES)), st.data())
 def test_a_policy_that_is_stricter_in_one_line_lets_out_no_more(own, line, data):
     request, past = data.draw(requests()), data.draw(pasts)

@@ -12,6 +12,7 @@ from kommunbench.core.answer import Cost
 from kommunbench.core.errors import FederationError
 from kommunbench.release import preview_page, refuse, review
 from kommunbench.release.past import Past
+from kommunbench.release.preview import WORDS
 
 
 def page(request, answer=None, policy=None, language="en", **kwargs):
@@ -37,6 +38,20 @@ def test_every_number_is_on_the_page(language):
     assert str(len(release.payload())) in text
 
 
+@pytest.mark.parametrize("language", ["sv", "en"])
+def test_a_page_is_headings_rows_and_the_words_that_are_in_the_code(language):
+    """Nothing else can be on it: each line is blank, a heading, a row, or a sentence of `WORDS`."""
+    said = {words[language == "en"] for words in WORDS.values()}
+    request = d.train_request()
+    for policy, code in (({}, " (TRAINING_DENIED)"), ({"training": "allow", "adapters": "allow"}, "")):
+        text, _ = page(request, d.trained(request), d.make_policy(**policy), language)
+        assert text.endswith(".\n")
+        lines = text.splitlines()
+        assert all(not line or line in said or re.match(r"(#|##|-) [^ ]", line) for line in lines)
+        assert f"## {WORDS['weights'][language == 'en']}{code}" in lines
+        assert (WORDS["memory"][language == "en"] in lines) is (not code)
+
+
 def test_what_is_held_back_is_on_the_page():
     request = d.make_request(cells=d.CELLS[:1])
     text, _ = page(request, d.make_answer(request, 3))
@@ -51,6 +66,9 @@ def test_a_sum_in_fixed_point_is_also_shown_as_what_it_stands_for():
     answer.values = {slot.key: (40, 0, 12_345_678_901_234)}
     text, _ = page(request, answer)
     assert "token_f1: n=40, unscored=0, f1=12345678901234 (12.345679)\n" in text
+    row = next(slot for slot in request.slots() if slot.key[1] == "abstention")
+    answer.values = {row.key: d.row(row)}
+    assert "(" not in page(request, answer)[0].split("abstention: ")[1].splitlines()[0], "counts stand for themselves"
 
 
 def test_systems_of_an_earlier_run_or_of_another_site_are_told_apart():
@@ -81,6 +99,7 @@ def test_names_that_the_coordinator_sent_cannot_dress_the_page_up():
     text, _ = page(request)
     assert "\n# Godkänd" not in text
     assert not set("<>\x1b") & set(text)
+    assert "- Run: a?? Godkänd??b?|??31m?x??y?\n" in text
 
 
 def test_bytes_of_another_request_have_no_page():

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kommunbench.core.answer import Code
 from kommunbench.core.errors import PolicyError
 from kommunbench.core.example import Example
+from kommunbench.core.registry import find
+from kommunbench.core.spec import Cell, Slot
 from kommunbench.core.task import load_task
 from kommunbench.release.ledger import Ledger, verify
 from kommunbench.release.past import Past
@@ -91,6 +96,9 @@ def test_no_small_count_is_published_or_follows_by_subtraction(counts: list[int]
 
 
 @given(COUNTS, CELLS)
+@example([1, 1, 5], 5)
+@example([1, 5], 5)
+@example([5, 1], 5)
 def test_merged_lengths_hold_every_text_and_no_small_cell(counts: list[int], min_cell: int) -> None:
     bins = merged(counts, min_cell)
     assert sum(count for _, _, count in bins) == sum(counts)
@@ -98,6 +106,35 @@ def test_merged_lengths_hold_every_text_and_no_small_cell(counts: list[int], min
     assert all(count >= min_cell for _, _, count in bins) or (len(bins) == 1 and sum(counts) < min_cell)
     ends = [end for first, last, _ in bins for end in (first, last)]
     assert ends == sorted(ends)
+
+
+def test_bins_are_merged_no_more_than_they_must_be() -> None:
+    assert merged((5, 5, 0, 6), 5) == ((0, 0, 5), (1, 1, 5), (3, 3, 6))
+    assert merged((4, 1, 5, 4), 5) == ((0, 1, 5), (2, 3, 9))
+
+
+def test_the_last_bin_ends_at_twice_its_beginning() -> None:
+    counted = triage({"gata": 20})
+    last = replace(counted.fields["input"], lengths=(*[0] * (len(EDGES) - 1), 20))
+    made = review(replace(counted, fields={"input": last}))
+    assert made.tasks["triage"].fields["input"].lengths == ((3 * 2**18, 2 * 3 * 2**18, 20),)
+
+
+def test_lengths_that_are_not_of_the_same_texts_are_a_fault_of_ours() -> None:
+    counted = triage({"gata": 20})
+    wrong = replace(counted.fields["input"], lengths=(*[0] * (len(EDGES) - 1), 21))
+    assert review(replace(counted, fields={"input": wrong})).withheld == {"triage/input": Code.INTERNAL}
+
+
+def test_each_field_has_a_past_of_its_own() -> None:
+    made = review(triage({"gata": 20}), Past(elsewhere={"triage/stand-in/input": frozenset({19})}))
+    assert made.withheld == {"triage/input": Code.SMALL_CELL}
+
+
+@pytest.mark.parametrize("policy", [{"metrics": ("lix", "long_words")}, {"max_new_tokens": 1}, {"min_examples": 20}])
+def test_a_policy_that_allows_just_this_much_lets_it_all_out(policy: dict[str, Any]) -> None:
+    made = review(triage({"gata": 20}), **policy)
+    assert (len(made.tasks["triage"].fields), made.withheld) == (2, {})
 
 
 def test_bins_begin_where_they_say() -> None:
@@ -141,7 +178,7 @@ def test_rounding_holds_for_every_count() -> None:
         ({"results": "deny"}, "Berg", "results: deny"),
         ({"results": "approve"}, "", "--by"),
         ({"noise": "required"}, "Berg", "noise: required"),
-        ({"min_sites": 3}, "Berg", "min_sites: 3"),
+        ({"min_sites": 2}, "Berg", "min_sites: 2"),
     ],
 )
 def test_a_policy_that_says_no_leaves_no_line(tmp_path: Path, policy: dict[str, Any], by: str, says: str) -> None:
@@ -167,9 +204,48 @@ def test_the_line_is_in_the_ledger_with_the_digest_and_no_text(tmp_path: Path) -
     made = let_out_statistics(ReleasePolicy(results="approve"), [triage({"gata": 20})], ABOUT, ledger, "Berg")
     (line,) = ledger.entries()
     assert (line["statistics"], line["by"], line["tasks"]) == (made.digest, "Berg", ["triage"])
+    assert (line["withheld"], line["policy"]) == ({}, ReleasePolicy(results="approve").digest)
+    assert line["bytes"] == len(json.dumps(made.model_dump(mode="json"), separators=(",", ":")))
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(line["time"])) < timedelta(minutes=5)
     assert verify(ledger.path) == []
     assert "Besvärligt" not in ledger.path.read_text(encoding="utf-8")
     assert Past.of(ledger.entries(), "").runs == 0  # it is no run
+    sets = ("stand-in/rows", "stand-in/input", "stand-in/reference", "test/lix", "test/long_words")
+    assert line["sets"] == {f"triage/{name}": [20] for name in sets}
+
+
+@pytest.mark.parametrize(("examples", "fields"), [(40, 2), (41, 0), (49, 0), (50, 2)])
+def test_a_run_of_a_model_that_gives_back_what_it_reads_is_no_way_around(examples: int, fields: int) -> None:
+    """`copy` on 40 test rows, then a stand-in of all rows: the difference would be the texts of a few."""
+    past = Past(elsewhere={"triage/test/lix": frozenset({40})})
+    made = review(triage({"gata": examples}), past)
+    assert len(made.tasks["triage"].fields) == fields
+    assert set(made.withheld.values()) == (set() if fields else {Code.SMALL_CELL})
+
+
+@pytest.mark.parametrize(("n", "code"), [(20, Code.OK), (21, Code.SMALL_CELL), (30, Code.OK)])
+def test_a_run_after_a_stand_in_is_held_against_it(tmp_path: Path, n: int, code: Code) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    let_out_statistics(ReleasePolicy(), [triage({"gata": 20})], ABOUT, ledger)
+    past = Past.of(ledger.remembered(), "0" * 64)
+    slot = Slot((Cell("triage", "copy", "plain", "base", 0, "test"), "lix"), find("metrics", "lix"))
+    assert past.code(ReleasePolicy(), slot, n) is code
+
+
+def test_what_is_held_back_is_counted_in_the_line(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    let_out_statistics(ReleasePolicy(metrics=()), [triage({"gata": 20, "skola": 1})], ABOUT, ledger)
+    assert ledger.entries()[0]["withheld"] == {"METRIC_NOT_ALLOWED": 2, "SMALL_CELL": 1}
+
+
+def test_a_ledger_that_has_forgotten_lets_no_statistics_out(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    for _ in range(2):
+        let_out_statistics(ReleasePolicy(), [triage({"gata": 20})], ABOUT, ledger)
+    lines = ledger.path.read_bytes().splitlines(keepends=True)
+    ledger.path.write_bytes(lines[1])
+    with pytest.raises(PolicyError, match="changed, missing or moved"):
+        let_out_statistics(ReleasePolicy(), [triage({"gata": 21})], ABOUT, ledger)
 
 
 def test_where_the_ledger_cannot_be_written_nothing_leaves(tmp_path: Path) -> None:

@@ -471,7 +471,7 @@ def answers(draw, request):
 REQUESTS = (d.make_request(cells=d.CELLS[:1]), d.close_request())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_the_answer_holds_the_reply_has_the_layout_and_no_small_number(data):
     request = data.draw(st.sampled_from(REQUESTS))

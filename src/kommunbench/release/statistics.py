@@ -4,7 +4,9 @@ A site may want others to develop against something like its data before any of 
 `synthetic.stand_in` from a `Statistics` and nothing else, so a Statistics is what leaves, and it is held to the rules
 of every other release: the task is approved, `lix` and `long_words` are metrics that may leave, at least `min_examples`
 texts stand behind a number, no count of a kind of example is small, sets of earlier statistics are the same or differ
-by `min_difference`, `rounding` applies, and a line is in the ledger before anyone sees them.
+by `min_difference`, `rounding` applies, and a line is in the ledger before anyone sees them. A model that gives back
+what it reads makes a run's `lix` a sum over the same texts, so runs and stand-ins are held against each other too.
+`hours`, `runs_a_year` and `max_minutes` are about replies to a run and not asked: here someone at the site acts.
 
 Every leaf of a Statistics is an integer or None (held back); its keys are names of tasks and of their fields,
 which the installed tasks state. There is nowhere to put a word, a name or a figure of a text. Two things are done to
@@ -33,7 +35,7 @@ from kommunbench.core.task import Task
 from kommunbench.release.cells import Row, row_code
 from kommunbench.release.ledger import Ledger
 from kommunbench.release.past import Past
-from kommunbench.release.policy import ReleasePolicy
+from kommunbench.release.policy import EVALUATED, ReleasePolicy
 from kommunbench.release.rounding import rounded_count, rounded_row
 
 METRICS = ("lix", "long_words")
@@ -128,12 +130,12 @@ def let_out_statistics(
         by: who does it. With `results: approve` that person is the one who approves.
 
     Raises:
-        PolicyError: the policy lets no statistics of this site alone leave.
+        PolicyError: the policy lets no statistics of this site alone leave, or the ledger is not whole.
         OSError: the ledger cannot be read or written; nothing may leave then.
     """
     PolicyError.raise_if(_refusals(policy, by))
     with ledger.alone():
-        made = review_statistics(policy, counted, about, Past.of(ledger.entries(), ""))
+        made = review_statistics(policy, counted, about, Past.of(ledger.remembered(), ""))
         ledger.append(_line(policy, made, by))
     return made
 
@@ -151,6 +153,11 @@ def review_statistics(
 def set_of(task: str, field: str = "") -> str:
     """What the ledger calls the set of examples behind a task's statistics, or behind one field's."""
     return f"{task}/stand-in/{field or 'rows'}"
+
+
+def run_sets(task: str) -> list[str]:
+    """What a run calls the sets behind the same sums over models' answers, which can be the very texts (past.py)."""
+    return [f"{task}/{EVALUATED}/{metric}" for metric in METRICS]
 
 
 def folded(counts: Sequence[int], min_cell: int) -> tuple[int | None, ...]:
@@ -203,6 +210,11 @@ def _line(policy: ReleasePolicy, made: Statistics, by: str) -> dict[str, object]
     sets |= {
         set_of(name, field): [texts.texts] for name, task in made.tasks.items() for field, texts in task.fields.items()
     }
+    sets |= {
+        each: sorted({texts.texts for texts in task.fields.values()})
+        for name, task in made.tasks.items()
+        for each in run_sets(name)
+    }
     held = [Code(code).name for code in made.withheld.values()]
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -220,7 +232,7 @@ def _task(policy: ReleasePolicy, counted: Counted, past: Past, withheld: dict[st
     """What of one task may leave; what may not is noted in `withheld`."""
     name, task = counted.task.name, counted.task
     reference = TaskRef(name=name, digest=task.digest, metrics=task.metrics, max_new_tokens=1)
-    code = _first_no((policy.task_code(reference), _set_code(policy, past, set_of(name), counted.rows)))
+    code = _first_no((policy.task_code(reference), _set_code(policy, past, [set_of(name)], counted.rows)))
     if code is not Code.OK:
         withheld[name] = int(code)
         return None
@@ -251,15 +263,15 @@ def _field_codes(policy: ReleasePolicy, past: Past, task: str, field: str, texts
         yield row_code(policy, Slot((task, field, metric), find("metrics", metric)), texts.tallies[metric])
     texts_n = texts.tallies[METRICS[0]][0]
     yield Code.OK if sum(texts.lengths) == texts_n else Code.INTERNAL
-    yield _set_code(policy, past, set_of(task, field), texts_n)
+    yield _set_code(policy, past, [set_of(task, field), *run_sets(task)], texts_n)
 
 
-def _set_code(policy: ReleasePolicy, past: Past, name: str, n: int) -> Code:
-    """TOO_FEW_EXAMPLES, or SMALL_CELL where this set less one that left before would be a few examples."""
+def _set_code(policy: ReleasePolicy, past: Past, names: Iterable[str], n: int) -> Code:
+    """TOO_FEW_EXAMPLES, or SMALL_CELL where this set less one of `names` that left would be a few examples."""
     left = rounded_count(n, policy.rounding)
     if n < policy.min_examples or not left:
         return Code.TOO_FEW_EXAMPLES
-    near = (abs(left - other) for other in past.elsewhere.get(name, ()))
+    near = (abs(left - other) for name in names for other in past.elsewhere.get(name, ()))
     return Code.SMALL_CELL if any(0 < distance < policy.min_difference for distance in near) else Code.OK
 
 
