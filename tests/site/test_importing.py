@@ -63,6 +63,45 @@ def test_a_worklist_comes_back_filled_in(tmp_path: Path) -> None:
     assert [row["input"] for row in read(target)] == ["=SUM(A1) står det", "Text två"]
 
 
+def test_a_reference_that_was_mended_in_the_worklist_takes_the_old_ones_place(tmp_path: Path) -> None:
+    path, target, sheet = tmp_path / "a.jsonl", tmp_path / "summarization.jsonl", tmp_path / "list.xlsx"
+    path.write_text('{"input": "Text ett.\\nOch mer."}\n', encoding="utf-8")
+    write_worklist(take(path, target).worklist, SUMMARY, sheet)
+    for text, counted in (("Fel", (1, 0, 0)), ("Rätt", (0, 1, 0)), ("Rätt", (0, 0, 1)), (None, (0, 0, 1))):
+        book = load_workbook(sheet)
+        book.active["B2"] = "Text ett.\r\nOch mer. "  # as a spreadsheet may write it back
+        book.active["C2"] = text
+        book.save(sheet)
+        done = take(sheet, target)
+        assert (done.completed, done.changed, done.known) == counted
+    assert [row["references"] for row in read(target)] == [["Rätt"]]
+
+
+def test_a_text_that_was_changed_in_the_worklist_is_told_and_changes_nothing(tmp_path: Path) -> None:
+    path, target, sheet = tmp_path / "a.jsonl", tmp_path / "summarization.jsonl", tmp_path / "list.xlsx"
+    path.write_text('{"input": "Text ett"}\n', encoding="utf-8")
+    write_worklist(take(path, target).worklist, SUMMARY, sheet)
+    before = target.read_bytes()
+    book = load_workbook(sheet)
+    book.active["B2"], book.active["C2"] = "HEMLIGT", "Kort"
+    book.save(sheet)
+    (fault,) = take(sheet, target).faults
+    assert "list.xlsx:row 2: the row i-" in str(fault)
+    assert "that is there has another text (put the text back" in str(fault)
+    assert "HEMLIGT" not in str(fault)
+    assert target.read_bytes() == before
+
+
+def test_the_worklist_tells_staff_what_to_do_on_a_sheet_of_its_own(tmp_path: Path) -> None:
+    path, sheet = tmp_path / "a.jsonl", tmp_path / "list.xlsx"
+    path.write_text('{"input": "Text ett"}\n', encoding="utf-8")
+    write_worklist(take(path, tmp_path / "summarization.jsonl").worklist, SUMMARY, sheet)
+    _, notes = load_workbook(sheet).worksheets
+    told = [row[0] for row in notes.iter_rows(values_only=True)]
+    assert told[0].startswith("Fyll i de gula cellerna.")
+    assert told[-1] == "kommunbench site import list.xlsx --task summarization"
+
+
 def test_a_summary_is_cut_out_of_its_document(tmp_path: Path) -> None:
     document = Document()
     document.add_heading("Tjänsteutlåtande", 0)

@@ -67,14 +67,15 @@ def import_(
         if len(done.faults) > SHOWN:
             console.print(f"skipped  {len(done.faults) - SHOWN} more; --json lists them all")
         console.print(
-            f"{target}: {done.added} rows added, {done.completed} got a reference, {done.known} were there already; "
+            f"{target}: {done.added} rows added, {done.completed} got a reference, {done.changed} got another one, "
+            f"{done.known} were there already; "
             f"{done.unreferenced} have no reference and count in reference-free metrics alone",
             markup=False,
         )
         if done.worklist:
             where = f"are in {worklist}" if worklist else "can be filled in: add --worklist FILE.xlsx"
             console.print(f"{len(done.worklist)} rows {where}", markup=False)
-    if not (done.added or done.known or done.completed or done.worklist):
+    if not (done.added or done.known or done.completed or done.changed or done.worklist):
         fields = ", ".join((*found.inputs, "references"))
         do = f"name the file's own columns: --map COLUMN={found.inputs[0]}; fields are {fields}"
         raise DataError(Fault("nothing could be imported", str(files[0]), do))

@@ -27,6 +27,16 @@ REFERENCE = "reference"
 OWN = ("id", "references", REFERENCE, "split", "group")
 
 
+NOTES = (
+    "Fyll i de gula cellerna. Ändra inget annat: id och text visar vilken rad det är.",
+    "Lämna tomt där inget svar går att ge: raden räknas då bara där facit inte behövs. Fler rader kan fyllas i senare.",
+    'Finns flera lika bra svar: skriv dem så här i en cell: ["det ena", "det andra"]',
+    "Filen har er text: den stannar hos er. När den är ifylld läser den som sköter platsen in den igen:",
+    "Fill in the yellow cells and change nothing else; leave empty what has no answer. It has your text: it stays.",
+)
+"""What the worklist's second sheet says to staff; only its first is read when it comes back."""
+
+
 @dataclass(slots=True)
 class Imported:
     """What an import did.
@@ -35,6 +45,7 @@ class Imported:
         how: how each file was read, by its path.
         added, known: rows that are new in the site's file, and rows that it had already.
         completed: rows that had no reference before and have one now.
+        changed: rows whose reference was another before.
         unreferenced: rows in the file that have no reference.
         worklist: rows for staff to fill in.
         faults: what was skipped and why.
@@ -44,6 +55,7 @@ class Imported:
     added: int = 0
     known: int = 0
     completed: int = 0
+    changed: int = 0
     unreferenced: int = 0
     worklist: list[dict[str, Any]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -75,7 +87,7 @@ def import_files(paths: Iterable[Path], task: Task, mapping: Mapping[str, str], 
         done.how[str(path)] = found.how or "not read"
         done.faults.extend(found.faults)
     done.unreferenced = sum(not row.get("references") for row in rows.values())
-    if done.added or done.completed:
+    if done.added or done.completed or done.changed:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(target, "".join(map(as_json_line, rows.values())).encode())
     return done
@@ -96,16 +108,32 @@ def _take(found: Found, task: Task, mapping: Mapping[str, str], rows: dict[str, 
             continue
         row["id"] = str(row.get("id") or f"i-{digest([row[name] for name in task.inputs])[:16]}")
         before = rows.get(row["id"])
-        if before is None:
-            done.added += 1
-        elif not before.get("references") and row.get("references"):
-            done.completed += 1
-        else:
-            done.known += 1
-            row = before
-        rows[row["id"]] = row
+        if before and any(_words(row[name]) != _words(before.get(name)) for name in task.inputs):
+            do = "put the text back as it was, or leave the id out for a new row"
+            found.faults.append(Fault(f"the row {row['id']} that is there has another text", where, do))
+            continue
+        row = rows[row["id"]] = _merged(before, row, done)
         if not row.get("references"):
             done.worklist.append(row)
+
+
+def _merged(before: dict[str, Any] | None, row: dict[str, Any], done: Imported) -> dict[str, Any]:
+    """The row that is kept of one that was there and one that came with the same id and text; counted in `done`."""
+    if before is None:
+        done.added += 1
+        return row
+    old, new = before.get("references"), row.get("references")
+    if not new or new == old:
+        done.known += 1
+        return before
+    done.changed += bool(old)
+    done.completed += not old
+    return before | {"references": new}
+
+
+def _words(value: object) -> object:
+    """A text's words: spreadsheets change spaces and the ends of lines."""
+    return value.split() if isinstance(value, str) else value
 
 
 def _as_row(cells: Mapping[str, Any], task: Task, mapping: Mapping[str, str]) -> dict[str, Any]:
@@ -141,7 +169,7 @@ def _existing(target: Path) -> dict[str, dict[str, Any]]:
 
 
 def write_worklist(rows: list[dict[str, Any]], task: Task, path: Path) -> None:
-    """An XLSX sheet with a row each: the inputs to read, and empty cells to fill in. It has the site's text: 0600."""
+    """An XLSX sheet with a row each: the inputs to read, empty cells to fill in. It has the site's text: 0600."""
     from openpyxl import Workbook
     from openpyxl.styles import Alignment, PatternFill
 
@@ -161,5 +189,9 @@ def write_worklist(rows: list[dict[str, Any]], task: Task, path: Path) -> None:
             if not cell.value:
                 cell.fill = PatternFill("solid", fgColor="FFF2CC")
     sheet.freeze_panes = "B2"
+    notes = book.create_sheet("Gör så här")
+    notes.column_dimensions["A"].width = 120
+    for line in (*NOTES, f"kommunbench site import {path.name} --task {task.name}"):
+        notes.append([line])
     path.touch(mode=0o600)
     book.save(path)
