@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from datetime import datetime, timedelta
 
 import doorway as d
 import pytest
@@ -110,6 +111,47 @@ def test_asked_again_the_latest_bytes_wait(ledger):
     assert ask(ledger).values[0] == 30
 
 
+def test_what_another_run_has_waiting_stays_where_it_is(ledger):
+    ask(ledger)
+    ask(ledger, request=d.make_request(spec=d.make_spec(run="pilot-2")))
+    approvals = Approvals(ledger)
+    first, second = approvals.all()
+    assert first.payload == second.payload, "the same numbers, for two requests"
+    assert approvals.bytes_of(first) == approvals.bytes_of(second)
+    approvals.decide(first.payload, "approved", by="Registrator")
+    assert [each.decision for each in approvals.all()] == ["approved", "waiting"], "each request is decided about"
+    assert ask(ledger).code is Code.OK
+    assert ask(ledger, request=second.request).code is Code.PENDING
+    approvals.decide(first.payload, "denied", by="Registrator")
+    assert [each.decision for each in approvals.all()] == ["approved", "denied"]
+
+
+def test_bytes_that_someone_took_away_are_no_hindrance_to_new_ones(ledger):
+    ask(ledger)
+    (ledger.path.parent / "approvals" / f"{only(ledger).key}.release").unlink()
+    ask(ledger, n=30)
+    assert Approvals(ledger).bytes_of(only(ledger))
+
+
+def test_who_decided_when_and_why_is_kept_and_in_the_ledger(ledger):
+    ask(ledger)
+    Approvals(ledger).decide(only(ledger).payload, "denied", by="Registrator", why="för litet underlag")
+    held, line = only(ledger), ledger.entries()[-1]
+    assert (held.by, held.why) == (line["by"], line["why"]) == ("Registrator", "för litet underlag")
+    assert held.decided == line["time"] >= held.made
+    assert datetime.fromisoformat(held.made).utcoffset() == timedelta(0)
+
+
+def test_a_yes_needs_no_reason(ledger):
+    ask(ledger)
+    assert Approvals(ledger).decide(only(ledger).payload, "approved", by="Registrator").why == ""
+
+
+def test_weights_that_wait_are_not_reviewed_as_if_nobody_had_asked_for_them(ledger):
+    assert ask(ledger, WEIGHTS, TRAIN).cost[-1] == 0
+    assert ledger.entries()[-1]["adapter"] == "PENDING"
+
+
 def test_approved_bytes_are_held_against_what_has_left_since(ledger):
     ask(ledger)
     Approvals(ledger).decide(only(ledger).payload, "approved", by="Registrator")
@@ -130,7 +172,7 @@ def test_approved_weights_must_still_have_the_layout_of_what_was_sent(ledger):
 def test_bytes_that_were_changed_do_not_leave(ledger):
     ask(ledger)
     held = only(ledger)
-    path = ledger.path.parent / "approvals" / f"{held.payload}.release"
+    path = ledger.path.parent / "approvals" / f"{held.key}.release"
     before = path.read_bytes()
     path.write_bytes(before + b"Anna")
     with pytest.raises(PolicyError):
@@ -178,5 +220,5 @@ def test_files_are_the_owners_alone_and_strange_ones_are_passed_over(ledger):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     (folder / "note.json").write_text("Anna")
-    (folder / "copy.json").write_bytes((folder / f"{only(ledger).payload}.json").read_bytes())
+    (folder / "copy.json").write_bytes((folder / f"{only(ledger).key}.json").read_bytes())
     assert only(ledger).decision == "waiting"

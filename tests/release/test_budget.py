@@ -123,6 +123,34 @@ def test_an_approved_release_is_held_against_the_budget_when_it_leaves(ledger: L
     assert json.loads(ledger.path.read_text().splitlines()[-1])["dp"] == {}
 
 
+def noisy(ledger: Ledger, run: str, results: str = "allow"):
+    """Sums of a run that cost epsilon 6 together."""
+    shares = len(d.make_request(cells=d.CELLS[:1]).slots())
+    dp = DpSettings(name="tallies", tallies="laplace", tally_epsilon=6.0, tally_shares=shares)
+    request = d.make_request(spec=d.make_spec(run=run, dp=dp), cells=d.CELLS[:1])
+    return let_out(d.make_policy(results=results, min_cell=1), request, d.make_answer(request), None, ledger)
+
+
+@pytest.mark.parametrize(("others", "code"), [(0, Code.OK), (1, Code.BUDGET_SPENT)])
+def test_approved_sums_with_noise_are_held_against_the_budget_when_they_leave(ledger, others, code) -> None:
+    from kommunbench.release import Approvals
+
+    assert noisy(ledger, "held", "approve").code is Code.PENDING
+    (waiting,) = Approvals(ledger).all()
+    Approvals(ledger).decide(waiting.payload, "approved", "dpo")
+    assert all(Code.OK in noisy(ledger, "other").codes for _ in range(others))
+    late = noisy(ledger, "held", "approve")
+    assert (late.code, bool(late.values.any())) == (code, code is Code.OK)
+    assert bool(ledger.entries()[-1]["dp"]) is (code is Code.OK)
+
+
+def test_a_rounds_noise_is_kept_for_the_accountant(ledger: Ledger) -> None:
+    """The next round's epsilon follows from all steps so far."""
+    spent = Spent().with_training(steps(1.0)).with_training(steps(1.5, noise_multiplier=2.0))
+    assert spent.steps == ((1.0, 0.1, 5), (2.0, 0.1, 5))
+    assert spent.training == (1.5, DP.delta)
+
+
 def test_private_training_is_refused_where_sums_are_masked() -> None:
     spec = d.make_spec(dp=DP)
     masked = d.train_request(spec=spec.model_copy(update={"privacy": "secagg"}))

@@ -211,6 +211,7 @@ def test_a_step_leaves_with_its_line_and_only_in_a_masked_sum(tmp_path):
     assert release.values.tobytes() == words.tobytes()
     (entry,) = ledger.entries()
     assert (entry["step"], entry["mode"], entry["payload"], entry["extra"]) == ("share", "secagg", release.digest, 1)
+    assert (entry["session"], entry["policy"]) == ("5" * 32, policy.digest)
     for request, other, code in (
         (d.make_request(), policy, Code.INTERNAL),
         (d.masked_request(), None, Code.POLICY_MISSING),
@@ -218,6 +219,7 @@ def test_a_step_leaves_with_its_line_and_only_in_a_masked_sum(tmp_path):
     ):
         refused = let_out_step(other, request, words, {}, ledger)
         assert (refused.code, refused.values.any()) == (code, False)
+        assert len(refused.codes) == len(request.slots())
     assert len(ledger.entries()) == 1
 
 
@@ -234,6 +236,9 @@ def test_masked_numbers_have_a_receipt_about_the_words_that_are_kept(tmp_path):
     found = check_receipt(request, vectors, None, release.receipt, ledger.identity.public, kept)
     assert found.digests.numbers == sha256(kept).hexdigest()
     assert found.digests.data == digest(line["data"])
+    assert found.digests.policy == d.make_policy(**ALLOW).digest
+    without = let_out_step(d.make_policy(**ALLOW), request, words, {}, ledger, layout)
+    assert check_receipt(request, vectors, None, without.receipt, None, kept).digests.data == digest({})
     assert ledger.entries()[0]["receipt"] == release.receipt.hex()
     for other in (kept[:-8] + bytes(8), words.tobytes(), None):
         with pytest.raises(FederationError, match="numbers"):

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from kommunbench.core.answer import Code
 from kommunbench.core.model import TrainSettings
-from kommunbench.core.spec import ModelRef
+from kommunbench.core.registry import find
+from kommunbench.core.spec import JudgeRef, ModelRef, Slot
 from kommunbench.release import ReleasePolicy
 
 
@@ -92,6 +93,22 @@ def test_the_digest_is_of_the_settings_alone():
 )
 def test_training_needs_every_task_and_the_model(policy, request_, code):
     assert d.make_policy(**policy).training_code(request_) is code
+
+
+@pytest.mark.parametrize(
+    ("name", "digest", "metric", "code"),
+    [
+        ("nano", "a" * 64, "judged_correct", Code.OK),
+        ("nano", "c" * 64, "judged_correct", Code.MODEL_NOT_APPROVED),
+        ("other", "a" * 64, "judge_agreement", Code.MODEL_NOT_APPROVED),
+        ("other", "c" * 64, "rated_correct", Code.OK),
+    ],
+)
+def test_a_judge_is_a_model_that_is_approved_by_digest(name, digest, metric, code):
+    judge = JudgeRef(name=name, digest=digest, rubric="r" * 64)
+    slot = Slot((d.CELLS[0], metric), find("metrics", metric))
+    assert d.make_policy().judge_code(d.make_request(judge=judge), slot) is code
+    assert d.make_policy().judge_code(d.make_request(), slot) is Code.OK
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,29 @@ def test_a_reply_with_its_receipt_is_taken(ledger):
     assert found.rounding == 5
 
 
+def test_weights_stand_on_every_task_of_the_run_and_numbers_on_their_own(ledger):
+    """So the same numbers with and without weights have other digests behind them."""
+    request = d.train_request(cells=d.CELLS[:1])
+    policy = d.make_policy(training="allow", adapters="allow")
+    release = let_out(policy, request, d.trained(request), d.weights(), ledger)
+    assert release.adapter
+    key = ledger.identity.public
+    assert check_receipt(request, vectors(release), release.adapter, release.receipt, key) is not None
+    doubles = {name: array.astype(np.float64) for name, array in release.adapter.items()}
+    assert check_receipt(request, vectors(release), doubles, release.receipt, key) is not None
+    alone = let_out(d.make_policy(), d.make_request(cells=d.CELLS[:1]), d.make_answer(request), None, ledger)
+    tasks = [Receipt.read(each.receipt).digests.tasks for each in (release, alone)]
+    assert tasks[0] != tasks[1]
+
+
+def test_a_refusal_of_weights_alone_still_needs_its_receipt(ledger):
+    request = d.train_request()
+    release = let_out(d.make_policy(), request, d.trained(request), d.weights(), ledger)
+    assert (release.code, release.adapter_code) == (Code.OK, Code.TRAINING_DENIED)
+    with pytest.raises(FederationError, match=r"there is none \(its numbers are left out\)"):
+        check_receipt(request, vectors(release), None, b"", ledger.identity.public)
+
+
 def test_numbers_need_the_receipt_of_their_own_reply_and_site(ledger, tmp_path):
     request, release = training(ledger)
     stranger = Ledger(tmp_path / "other" / "ledger.jsonl", Identity.of(tmp_path / "other"))

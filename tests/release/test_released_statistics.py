@@ -95,6 +95,22 @@ def test_no_small_count_is_published_or_follows_by_subtraction(counts: list[int]
     assert all(count in (None, true) for count, true in zip(found, counts, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("counts", "shown"),
+    [
+        ((5, 9, 0), (5, 9, 0)),
+        ((4, 9, 30), (None, None, 30)),
+        ((4, 1, 30), (None, None, 30)),
+        ((4, 0, 30), (None, None, None)),
+        ((0, 1, 3, 30), (None, None, None, None)),
+        ((1, 2, 2, 30), (None, None, None, 30)),
+        ((5, 6, 4), (None, 6, None)),
+    ],
+)
+def test_no_more_kinds_are_folded_than_must_be(counts, shown) -> None:
+    assert folded(counts, 5) == shown
+
+
 @given(COUNTS, CELLS)
 @example([1, 1, 5], 5)
 @example([1, 5], 5)

@@ -152,6 +152,10 @@ def test_a_value_that_is_wrong_is_not_called_an_unknown_setting(write):
     assert said.count("site.yaml") == 2
 
 
+def test_a_page_of_just_the_largest_size_is_read(write):
+    assert read_policy(write("{}" + " " * (64 * 1024 - 2))) == ReleasePolicy()
+
+
 def test_a_file_that_anyone_may_write_is_broken(write):
     path = write("{}")
     path.chmod(0o666)

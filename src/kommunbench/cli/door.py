@@ -47,7 +47,8 @@ def preview(
     approvals = Approvals(Ledger(ledger or home / LEDGER))
     if digest:
         found = _whole(approvals, digest)
-        waiting = next(each for each in approvals.all() if each.payload == found)
+        same = [each for each in approvals.all() if each.payload == found]
+        waiting = next((each for each in same if each.decision == "waiting"), same[0])
         typer.echo(preview_page(waiting.request, approvals.bytes_of(waiting), language))
         return
     table = Table("digest", "run", "action", "round", "made", "decision", "by")
@@ -133,7 +134,7 @@ def _who(entry: Mapping[str, Any]) -> str:
 
 def _whole(approvals: Approvals, digest: str) -> str:
     """The digest that begins so. Raises PolicyError where none or several do."""
-    found = [each.payload for each in approvals.all() if each.payload.startswith(digest)]
+    found = sorted({each.payload for each in approvals.all() if each.payload.startswith(digest)})
     if len(found) != 1:
         what = "nothing with that digest waits" if not found else "several digests begin so"
         raise PolicyError(Fault(what, digest, "see `kommunbench site preview`"))

@@ -156,7 +156,7 @@ def _file(path: Path, kind: Kind, retention_days: int) -> KeptFile:
 
 def of_run(place: Place, run: str) -> list[KeptFile]:
     """What is kept of one run: its tallies, its answers, what training carries, and the replies that were held."""
-    held = {each.payload for each in Approvals(Ledger(place.ledger)).all() if each.request.spec.run == run}
+    held = {each.key for each in Approvals(Ledger(place.ledger)).all() if each.request.spec.run == run}
     of_folder = {(folder, run) for folder in OF_RUNS}
     return [
         each
