@@ -22,7 +22,7 @@ from kommunbench.core.example import Example
 from kommunbench.core.metric import Measure, Metric, Tally, add
 from kommunbench.core.model import TrainSettings
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Cell, ModelRef, Pair, PromptRef, Request, RunSpec, TaskRef, Total
+from kommunbench.core.spec import COST, Cell, ModelRef, Pair, PromptRef, Request, RunSpec, TaskRef, Total
 from kommunbench.core.task import load_task
 from kommunbench.report.record import Received, RosterSite, RunFolder, RunInfo
 
@@ -97,7 +97,9 @@ def fabricate_with_tallies(path: Path, trouble: bool = True, close: bool = True,
                     place = (Cell(*key[0]), str(key[1]))
                     pooled[place] = add(pooled.get(place, (0,) * len(values)), values)
     if close:
-        totals = tuple(Total(cell=cell, metric=metric, total=total) for (cell, metric), total in pooled.items())
+        totals = tuple(
+            Total(cell=cell, metric=metric, total=total) for (cell, metric), total in pooled.items() if metric != COST
+        )
         request = Request(spec=spec, action="close", round=ROUNDS, totals=totals, pairs=info.pairs)
         for site in ROSTER:
             folder.keep(answer_close(request, site, tallies, trouble))
@@ -112,7 +114,12 @@ def make_spec(run: str, seed: int = 0) -> RunSpec:
         kommunbench="0.1.0",
         seed=seed,
         tasks=tuple(
-            TaskRef(name=task.name, digest=task.digest, metrics=task.metrics, max_new_tokens=task.max_new_tokens)
+            TaskRef(
+                name=task.name,
+                digest=task.digest,
+                metrics=(*task.metrics, COST),
+                max_new_tokens=task.max_new_tokens,
+            )
             for task in tasks
         ),
         models=(
@@ -170,8 +177,12 @@ def draw(site: str, cell: Cell, metrics: Sequence[str], seed: int) -> dict[str, 
     for _ in range(SIZES[site]):
         example, ease = world.randrange(3), world.gauss(TASTE[site], 0.15)
         level = min(max(round((quality + ease + own.gauss(0, 0.08)) * 10), 0), 10)
-        for name in (name for name in metrics if find("metrics", name).needs):
+        for name in (name for name in metrics if find("metrics", name).needs and name != COST):
             drawn[name].append(find("metrics", name).unscored)
+        if cell.model == "nano":
+            drawn[COST].append((1, 0, 90 + own.randrange(20), 25, 18_000 + own.randrange(900), 0, 0))
+        else:
+            drawn[COST].append((1, 0, 0, 0, 150 + own.randrange(9), 0, 0))
         for name in (name for name in metrics if not find("metrics", name).needs):
             drawn[name].append(scored(cell.task, name, example, level, own.randrange(3)))
     return drawn
@@ -204,7 +215,7 @@ def answer(request: Request, site: RosterSite, tallies: Tallies, trouble: bool) 
     for slot in request.slots():
         cell, metric = Cell(*slot.key[0]), str(slot.key[1])
         code = trouble_with_task(site.name, cell.task) if trouble else Code.OK
-        if code is Code.OK and find("metrics", metric).needs:
+        if code is Code.OK and find("metrics", metric).needs and metric != COST:
             code = Code.NO_READING  # no fabricated model says how sure it is, and no site has a tagger
         total = find("metrics", metric).zero
         for tally in tallies[site.name, cell, metric] if code is Code.OK else ():

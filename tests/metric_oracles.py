@@ -41,6 +41,7 @@ ORACLES = {
     "citation": Oracle("scikit-learn: micro precision and recall, subset accuracy", N),
     "compression": Oracle("a plain count", EVERY),
     "copied": Oracle("the paper's algorithm, written out", N, file="test_source.py"),
+    "cost": Oracle("sums by hand; a clock around the model", 3, real=False, file="test_readings.py"),
     "exact_match": Oracle("a plain comparison of normalised texts", N),
     "grounding": Oracle("set arithmetic on the numbers and names found", EVERY),
     "json_answer": Oracle("jsonschema, a schema a constraint", N, real=False),

@@ -17,7 +17,8 @@ from kommunbench.core.task import load_task
 from kommunbench.release.past import Past, sets_of
 from kommunbench.release.policy import ReleasePolicy
 from kommunbench.site.answers import KeptAnswers, choose_run
-from kommunbench.site.errors import find_errors, write_errors
+from kommunbench.site.errors import find_errors
+from kommunbench.site.errors_page import write_errors
 from kommunbench.site.evaluate import Evaluated, identity, tally
 from kommunbench.site.keep import KeptTallies
 from kommunbench.site.ratings import Rating, alias_of, answer_ratings, read_ratings, read_systems, write_ratings
@@ -154,3 +155,9 @@ def test_errors_are_the_worst_the_unscored_and_where_systems_differ(tmp_path):
     assert "Nej." in page
     assert "\n# Rubrik" not in page
     assert "Nej" not in repr(found)
+    english = write_errors(tmp_path, found, "en")
+    assert (english.name, path.name) == (f"pilot-{TASK}.en.md", f"pilot-{TASK}.md")
+    words = english.read_text(encoding="utf-8")
+    assert "For you alone" in words
+    assert "nano, federated, round 3** (0." in words
+    assert not any(swedish in words for swedish in ("Felanalys", "poäng", "omgång", "Exempel", "Sämst"))

@@ -6,19 +6,23 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
 import pytest
 
 from kommunbench.core.answer import Code
 from kommunbench.core.example import Example
+from kommunbench.core.metric import add
 from kommunbench.core.model import Completion, Decoding, ModelCard, Query
 from kommunbench.core.registry import find
 from kommunbench.core.spec import PromptRef
 from kommunbench.core.task import load_task
 from kommunbench.models.reader import reader_digests
+from kommunbench.report.codes import Outcome, outcome
 from kommunbench.site.evaluate import Way, evaluate
-from kommunbench.site.readings import Answered, Readers
+from kommunbench.site.evaluations import KeptEvaluations
+from kommunbench.site.readings import Answered, Readers, Took
 
 DECODING = Decoding(max_new_tokens=16)
 WAY = Way(PromptRef(name="plain", variant="plain"))
@@ -73,16 +77,52 @@ def test_the_answering_model_says_how_sure_it_is() -> None:
     assert metric.value(total, metric.measure("label_ece")) == pytest.approx(abs(1 / 3 - share), abs=1e-12)
 
 
-@pytest.mark.parametrize("kind", [Mute, Broken])
-def test_a_model_that_says_nothing_of_it_leaves_the_metric_unavailable_and_the_others_as_they_are(
-    kind: type[Sure], caplog: pytest.LogCaptureFixture
-) -> None:
-    result = evaluate(TRIAGE, WAY, examples(), kind(), DECODING, Readers())
+def test_a_model_that_says_nothing_of_it_leaves_the_metric_unavailable_and_the_others_as_they_are() -> None:
+    result = evaluate(TRIAGE, WAY, examples(), Mute(), DECODING, Readers())
     assert result.total("label_calibration") is Code.NO_READING
     assert set(result.per_example["label_calibration"]) == {find("metrics", "label_calibration").unscored}
     assert result.total("label")[0] == 3
+
+
+def test_a_reading_that_fails_is_a_failure_and_is_not_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    result = evaluate(TRIAGE, WAY, examples(), Broken(), DECODING, Readers())
+    assert result.total("label_calibration") is Code.READING_FAULT
+    assert outcome(Code.READING_FAULT) is Outcome.FAILED
+    assert outcome(Code.NO_READING) is Outcome.UNAVAILABLE
+    assert result.total("label")[0] == 3
+    assert "reading what label_calibration needs: ValueError" in caplog.text
     assert "HEMLIG" not in caplog.text
-    assert ("label_calibration needs could not be read" in caplog.text) is (kind is Broken)
+    kept = KeptEvaluations(tmp_path)
+    kept.save("a" * 64, result)
+    assert kept.find("a" * 64, ["label"]) is not None
+    assert kept.find("a" * 64, TRIAGE.metrics) is None, "so the next run reads again"
+
+
+def test_what_answers_took_is_summed_to_the_last_unit_and_tokens_are_the_models_own() -> None:
+    answers = [Completion("gata", 30 + place, 1 + place) for place in range(3)]
+    made = Answered([Query("", {}, "triage")] * 3, answers, examples(), Mute(), DECODING, took=Took(1_000_001, 7))
+    metric = find("metrics", "cost")
+    tallies = [metric.score("gata", one) for one in made.examples_for(metric)]
+    assert reduce(add, tallies) == (3, 0, 30 + 31 + 32, 1 + 2 + 3, 1_000_001, 7, 3)
+    total = reduce(add, tallies)
+    values = [metric.value(total, measure) for measure in metric.measures]
+    assert values == [31, 2, 1.000001 / 3, 0.007 / 3]
+
+
+def test_energy_that_no_machine_tells_is_not_0() -> None:
+    made = Answered([Query("", {}, "triage")], [Completion("gata", 30, 1)], examples()[:1], Mute(), DECODING,
+                    took=Took(5, None))  # fmt: skip
+    metric = find("metrics", "cost")
+    (one,) = made.examples_for(metric)
+    assert metric.value(metric.score("gata", one), metric.measure("cost_joules")) is None
+    assert metric.score("gata", Example("x", {})) == metric.unscored
+
+
+def test_every_evaluation_measures_what_it_took() -> None:
+    result = evaluate(TRIAGE, WAY, examples(), Sure(), DECODING, Readers())
+    n, unscored, _, _, microseconds, *_ = result.sum("cost")
+    assert (n, unscored) == (3, 0)
+    assert 0 < microseconds <= (result.milliseconds + 1) * 1000
 
 
 def write_readers(conf: Path, tagger: Path) -> None:

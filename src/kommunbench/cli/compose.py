@@ -18,7 +18,7 @@ from kommunbench.core.errors import ConfigError, Fault, FederationError
 from kommunbench.core.folders import CHECKOUT, overlay
 from kommunbench.core.modes import too_few
 from kommunbench.core.registry import did_you_mean
-from kommunbench.core.spec import CENTRAL, ModelRef, PromptRef, RunSpec, TaskRef
+from kommunbench.core.spec import CENTRAL, COST, ModelRef, PromptRef, RunSpec, TaskRef
 from kommunbench.core.task import load_task, task_names
 from kommunbench.federation.deployment.folder import CoordinatorFolder
 from kommunbench.federation.deployment.roster import Roster
@@ -130,7 +130,7 @@ def make_spec(settings: Settings) -> RunSpec:
             TaskRef(
                 name=name,
                 digest=task.digest,
-                metrics=task.metrics,
+                metrics=(*task.metrics, *([COST] if settings.costs and not settings.dp.noisy else [])),
                 max_new_tokens=task.max_new_tokens,
                 max_examples=settings.max_examples,
             )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -122,22 +122,24 @@ def errors(
     task: TaskName = "",
     run: Run = "",
     most: Annotated[int, typer.Option(help="At most so many examples in each list.", min=1)] = 10,
+    language: Annotated[Literal["sv", "en"], typer.Option(help="Language of the page.")] = "sv",
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """The worst answers, those without a score, and those that models disagree on, as a page that stays at the site.
 
     Only counts are printed. The page quotes the site's own text: HOME/errors/<run>-<task>.md, for its owner alone.
 
-    Example: kommunbench site errors --task lattlast --home /srv/kommunbench
+    Example: kommunbench site errors --task lattlast --language en --home /srv/kommunbench
     """
     from kommunbench.site.answers import KeptAnswers, choose_run
-    from kommunbench.site.errors import find_errors, write_errors
+    from kommunbench.site.errors import find_errors
+    from kommunbench.site.errors_page import write_errors
 
     kept = KeptAnswers(site_home(home))
     run = choose_run(kept, run)
     found, _ = systems_to_look_at(kept.cells(run), task, [])
     findings = find_errors(home, run, found, most)
-    path = write_errors(home, findings)
+    path = write_errors(home, findings, language)
     if as_json:
         counts = {system: {"answers": n, "unscored": none} for system, (n, none) in findings.counts.items()}
         typer.echo(json.dumps({"page": str(path), "task": found.name, "run": run, "systems": counts}, indent=1))

@@ -125,6 +125,7 @@ class Settings(_Frozen):
     max_examples: int = Field(ge=0)
     batch_size: int = Field(ge=1)
     reuse: bool = True
+    costs: bool = Field(True, description="ask what answers took, by system; with noised tallies never")
     earlier: tuple[str, ...] = Field((), description="runs to compare with: names in `results`, or folders")
     start_from: str = Field("", description="go on from an adapter: a run, or models:/NAME@champion of `tracking.uri`")
     train: TrainSettings

@@ -61,6 +61,8 @@ class Code(IntEnum):
     DATA_FAULT = 50
     """The site's data cannot be read as examples; the site's log says where."""
     MODEL_FAULT = 51
+    READING_FAULT = 52
+    """What a metric needs was to be read of the answers, and that failed; the site's log says where."""
     BAD_RECEIPT = 60
     """The coordinator's word: the reply's receipt is absent, not the site's, or about something else."""
     BUDGET_SPENT = 61

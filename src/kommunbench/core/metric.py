@@ -20,8 +20,8 @@ from kommunbench.core.example import Example
 
 Tally = tuple[int, ...]
 Direction = Literal["higher", "lower", "none"]
-Need = Literal["confidence", "tags", "similarity"]
-"""What a model has to say of an answer before a metric can count it: a fact of that name, which the site adds."""
+Need = Literal["confidence", "tags", "similarity", "cost"]
+"""What has to be known of an answer beside its text before a metric can count it: a fact that the site adds."""
 INT64_MAX = 2**63 - 1
 FIXED = 10**12
 """Fixed point for real quantities in 0..1 or a little above: units of 1e-12, so a sum holds 9 million examples."""

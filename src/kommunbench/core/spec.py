@@ -32,6 +32,8 @@ RATED = (*(f"rated_{criterion}" for criterion in CRITERIA), "rated_agreement", "
 JUDGED = (*(f"judged_{criterion}" for criterion in CRITERIA), "judge_agreement")
 """Metrics of what a site's own judge said, and of how far it says what staff say; asked for together with theirs."""
 OPINIONS = (*RATED, *JUDGED)
+COST = "cost"
+"""The metric of what answers took: of no task either, and a run that has it asks for it beside the task's own."""
 
 
 class _Frozen(BaseModel):

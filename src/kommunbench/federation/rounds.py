@@ -22,7 +22,7 @@ from kommunbench.core.errors import Fault, FederationError, ModelError
 from kommunbench.core.masking import MASKED_SUM
 from kommunbench.core.metric import Tally, add
 from kommunbench.core.model import Adapter, Trainable
-from kommunbench.core.spec import CENTRAL, Cell, Request, Total
+from kommunbench.core.spec import CENTRAL, COST, Cell, Request, Total
 from kommunbench.federation.asking import Asking
 from kommunbench.federation.checkpoints import Checkpoints
 from kommunbench.federation.hygiene import arrival_code, judge
@@ -301,7 +301,11 @@ class Rounds:
             spec=self.spec,
             action="close",
             round=self.spec.rounds,
-            totals=tuple(Total(cell=cell, metric=metric, total=total) for (cell, metric), total in totals.items()),
+            totals=tuple(
+                Total(cell=cell, metric=metric, total=total)
+                for (cell, metric), total in totals.items()
+                if metric != COST  # dealt out evenly, so examples have no spread to tell of
+            ),
             pairs=() if noisy else self.plan.info.pairs,
         )
         if self.checkpoints.closed_with() != request.digest:

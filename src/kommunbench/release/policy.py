@@ -18,7 +18,7 @@ from kommunbench.core.answer import Code
 from kommunbench.core.digests import digest
 from kommunbench.core.endpoints import checked_server, own_network
 from kommunbench.core.example import Split
-from kommunbench.core.spec import JUDGED, OPINIONS, Cell, ModelRef, Request, RunSpec, Slot, TaskRef
+from kommunbench.core.spec import COST, JUDGED, OPINIONS, Cell, ModelRef, Request, RunSpec, Slot, TaskRef
 from kommunbench.core.task import Task
 
 INSTALLED: Literal["installed"] = "installed"
@@ -169,10 +169,10 @@ class ReleasePolicy(BaseModel):
         return Code.OK if approved else Code.MODEL_NOT_APPROVED
 
     def metric_code(self, task: TaskRef, metric: str) -> Code:
-        """OK where the installed task names the metric, or staff gave it, and the policy allows it."""
+        """OK where the installed task names the metric, staff gave it or it is the cost, and the policy allows it."""
         here = self._installed.tasks.get(task.name) if self._installed else None
-        named = here is not None and (metric in here[1] or (metric in OPINIONS and self.ratings == "allow"))
-        return Code.OK if named and (self.metrics == "all" or metric in self.metrics) else Code.METRIC_NOT_ALLOWED
+        known = here is not None and (metric in (*here[1], COST) or (metric in OPINIONS and self.ratings == "allow"))
+        return Code.OK if known and (self.metrics == "all" or metric in self.metrics) else Code.METRIC_NOT_ALLOWED
 
     def cell_code(self, spec: RunSpec, cell: Cell) -> Code:
         """OK where a site may evaluate this cell at all: results may leave, its task and its model are approved."""

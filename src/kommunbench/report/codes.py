@@ -47,6 +47,11 @@ _CODES: dict[Code, tuple[Outcome, str, str]] = {
         "har ingen modell som ger det som måttet behöver",
         "has no model that gives what the metric needs",
     ),
+    Code.READING_FAULT: (
+        Outcome.FAILED,
+        "kunde inte läsa av det som måttet behöver; organisationens egen logg säger varför",
+        "could not read what the metric needs; the site's own log says why",
+    ),
     Code.TOO_FEW_SITES: (
         Outcome.REFUSED,
         "lämnar bara ut summor över fler organisationer",

@@ -13,6 +13,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from kommunbench.core.spec import Stage
+from kommunbench.report.cost_tables import ANSWERING, Answering, answering_boards, told
 from kommunbench.report.figure_tables import site_pairs
 from kommunbench.report.pareto import PARETO, Point, boards, points
 from kommunbench.report.rows import Leaderboard, PairRow, Report, Row, RowKey, TaskRow
@@ -59,6 +60,7 @@ ALT = {
     "forest": "Vad gemensam träning ändrade hos var och en · What training together changed at each site",
     "pareto": "Nytta mot träningens kostnad · Quality against the cost of training",
     "stage_dots": "Ensam, tillsammans, eller allt på ett ställe · Alone, together, or all in one place",
+    "answering_clouds": "Nytta mot sekunder per svar · Quality against seconds an answer",
     "sites": "Huvudmåttet organisation för organisation · The primary measure site by site",
 }
 STAGE_LABELS: dict[Stage, str] = {
@@ -73,7 +75,7 @@ ABSENT = {"suppressed": "s", "refused": "r", "missing": "m", "failed": "f"}
 
 
 def figures(report: Report) -> dict[str, str]:
-    """SVG text by file name: those of curves.svg, forest.svg, pareto.svg and sites.svg that the run has numbers for."""
+    """SVG text by file name, of those pictures that the run has numbers for."""
     drawn: dict[str, str] = {}
     if rounds(report):
         drawn[CURVES] = _svg(curves, report)
@@ -81,6 +83,8 @@ def figures(report: Report) -> dict[str, str]:
         drawn[FOREST] = _svg(forest, report)
     if boards(report):
         drawn[PARETO] = _svg(pareto, report)
+    if answering_boards(report):
+        drawn[ANSWERING] = _svg(answering_clouds, report)
     if stages(report):
         drawn[STAGES] = _svg(stage_dots, report)
     if report.leaderboards and report.privacy == "plain":
@@ -248,7 +252,7 @@ def pareto(report: Report) -> Figure:
     return figure
 
 
-def _cloud(axes: Axes, found: Sequence[Point], costs: Sequence[float]) -> None:
+def _cloud(axes: Axes, found: Sequence[Point | Answering], costs: Sequence[float]) -> None:
     """Points by name, the front joined by a line."""
     front = [(cost, point.row.value or 0.0) for point, cost in zip(found, costs, strict=True) if point.front]
     axes.plot(*zip(*front, strict=True), color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
@@ -261,6 +265,31 @@ def _cloud(axes: Axes, found: Sequence[Point], costs: Sequence[float]) -> None:
         axes.annotate(name, (cost, value), xytext=(-4 if cost > middle else 6, 6 if above else -13), fontsize=8,
                       textcoords="offset points", ha="right" if cost > middle else "left")  # fmt: skip
     axes.margins(x=0.2, y=0.2)
+
+
+def answering_clouds(report: Report) -> Figure:
+    """The primary measure against seconds an answer, and joules where every system's are known, a panel a task."""
+    priced = [(task, told(report, board)) for task, board in answering_boards(report)]
+    kinds = ["sekunder per svar · seconds an answer"]
+    if all(one.joules is not None and one.joules.value is not None for _, found in priced for one in found):
+        kinds.append("joule per svar · joules an answer")
+    figure = _figure(3.7 * len(priced), 3 * len(kinds))
+    grid = figure.subplots(len(kinds), len(priced), sharey="col", squeeze=False)
+    for column, (task, found) in enumerate(priced):
+        costs = zip(*((one.seconds.value or 0.0, _joules(one)) for one in found), strict=True)
+        for axes, cost, words in zip(grid[:, column], costs, kinds, strict=False):
+            _cloud(axes, found, cost)
+            axes.set_xlabel(words)
+            axes.set_ylabel(primary_label(task))
+            axes.grid(visible=True)
+        grid[0][column].set_title(f"{task.title.sv}\n{task.title.en}")
+    words = "fylld: på fronten · filled: on the front\n" + AFTER
+    figure.supxlabel(words, fontsize=8, color=FAINT, x=0, ha="left")
+    return figure
+
+
+def _joules(one: Answering) -> float:
+    return 0.0 if one.joules is None else one.joules.value or 0.0
 
 
 def stage_dots(report: Report) -> Figure:

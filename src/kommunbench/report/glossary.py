@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kommunbench.report.rows import Report
-from kommunbench.report.tables import JUDGED, Table
+from kommunbench.report.tables import ELSEWHERE, Table
 from kommunbench.report.wording import NOTHING, Language, arrow, pick, say
 
 MEASURES: dict[str, tuple[str, str]] = {
@@ -133,7 +133,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "word_length": ("bokstäver per ord", "letters a word"),
     "wrong_language": ("andel meningar på fel språk", "share of sentences in the wrong language"),
 }
-"""What each measure of kommunbench's own metrics says, in Swedish and English; opinions have sections."""
+"""What each measure of kommunbench's own metrics says, in Swedish and English; opinions and costs have sections."""
 
 
 def glossary_tables(report: Report, language: Language) -> Iterator[Table]:
@@ -143,7 +143,7 @@ def glossary_tables(report: Report, language: Language) -> Iterator[Table]:
     if systems:
         head = say(language, "System|Vad det är", "System|What it is").split("|")
         yield Table(say(language, "Systemen", "Systems"), tuple(head), systems, "ll")
-    directions = {row.metric: row.direction for row in report.rows if not row.metric.startswith(JUDGED)}
+    directions = {row.metric: row.direction for row in report.rows if not row.metric.startswith(ELSEWHERE)}
     measures = tuple((f"{name} {arrow(directions[name])}".strip(), _meaning(name, language)) for name in directions)
     if measures:
         head = say(language, "Mått|Vad det säger", "Measure|What it says").split("|")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
 
+from kommunbench.report.cost_tables import ANSWERING
 from kommunbench.report.pareto import PARETO
 from kommunbench.report.rows import Report
 from kommunbench.report.sections import CURVES, FOREST, SITES, STAGES, Section, sections
@@ -111,6 +112,10 @@ def _alt(figure: str, language: Language) -> str:
         STAGES: (
             "Huvudmåttet för modellen som den är, tränad ensam, tillsammans och på ett ställe, för varje grupp.",
             "The primary measure of the model as it is, trained alone, together and in one place, for each group.",
+        ),
+        ANSWERING: (
+            "Huvudmåttet mot sekunder per svar, för varje uppgift.",
+            "The primary measure against seconds an answer, for every task.",
         ),
         SITES: ("Huvudmåttet för varje organisation och system.", "The primary measure for every site and system."),
     }

@@ -85,7 +85,7 @@ def points(report: Report, board: Leaderboard) -> list[Point]:
             seconds,
             megabytes,
             kilojoules,
-            not any(_beats(other, cost, row, seconds) for other, cost, *_ in priced),
+            not any(beats(other, cost, row, seconds) for other, cost, *_ in priced),
         )
         for row, seconds, megabytes, kilojoules in priced
     ]
@@ -136,7 +136,7 @@ def _price(report: Report, row: Row) -> tuple[float, float, float | None]:
     return sum(moment.train_seconds for moment in mine), traffic / 1e6, kilojoules
 
 
-def _beats(other: Row, other_cost: float, row: Row, cost: float) -> bool:
+def beats(other: Row, other_cost: float, row: Row, cost: float) -> bool:
     """As cheap and as good, and better in one of the two."""
     sign = -1 if row.direction == "lower" else 1
     gain = sign * ((other.value or 0.0) - (row.value or 0.0))

@@ -7,6 +7,14 @@ from dataclasses import dataclass
 
 from kommunbench.report.adoption import adoption_tables, adoption_text
 from kommunbench.report.assurance_tables import assurance_table, assurance_text
+from kommunbench.report.cost_tables import (
+    ANSWERING,
+    answering_boards,
+    answering_tables,
+    answering_text,
+    cost_table,
+    cost_text,
+)
 from kommunbench.report.figure_tables import curve_table, gain_table
 from kommunbench.report.glossary import glossary_tables, glossary_text
 from kommunbench.report.judged import judge_tables, judge_text, judged_tables, judged_text
@@ -19,8 +27,6 @@ from kommunbench.report.stages import stages
 from kommunbench.report.tables import (
     Table,
     absence_table,
-    cost_table,
-    cost_text,
     group_table,
     leaderboard_table,
     measure_table,
@@ -161,6 +167,13 @@ def _sections(report: Report, language: Language) -> Iterator[Section]:
         say(language, "Övriga mått", "Other measures"),
         tables=tuple(measure_table(task, boards[task.name], report, language) for task in tasks),
     )
+    if took := tuple(answering_tables(report, language)):
+        yield Section(
+            say(language, "Vad ett svar tar", "What an answer takes"),
+            text=(answering_text(report, language),),
+            tables=took,
+            figure=ANSWERING if answering_boards(report) else "",
+        )
     yield Section(say(language, "Kostnad", "Cost"), text=(cost_text(language),), tables=(cost_table(report, language),))
     yield Section(say(language, "Så läses talen", "How to read the numbers"), points=tuple(notes(report, language)))
     yield Section(

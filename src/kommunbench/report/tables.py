@@ -27,8 +27,8 @@ from kommunbench.report.wording import (
     unit_name,
 )
 
-JUDGED = ("rated_", "agreement_", "metric_follows_", "judged_", "judge_kappa_")
-"""How the measures of what staff and judges said begin: they have tables of their own."""
+ELSEWHERE = ("rated_", "agreement_", "metric_follows_", "judged_", "judge_kappa_", "cost_")
+"""How the measures begin that have tables of their own: what staff and judges said, and what answers took."""
 SITES_SHOWN = 30
 """A table by site shows so many; report.json has all."""
 
@@ -230,7 +230,7 @@ def measure_table(task: TaskRow, board: Leaderboard, report: Report, language: L
     """Every other measure of a task, for every system."""
     keys = [standing.row for standing in board.standings]
     mine = [row for row in report.rows if row.task == task.name and row.site_group == "all"]
-    measures = {row.metric: row for row in mine if not row.primary and not row.metric.startswith(JUDGED)}
+    measures = {row.metric: row for row in mine if not row.primary and not row.metric.startswith(ELSEWHERE)}
     rows = []
     for name, example in measures.items():
         unit = unit_name(example.unit, language)
@@ -280,61 +280,3 @@ def about(absence: Absence, report: Report, language: Language) -> str:
     if absence.task is None:
         return say(language, "hela svaret", "the whole reply")
     return pick(language, task_of(report, absence.task).title)
-
-
-def cost_text(language: Language) -> str:
-    """Whose account it is, and what is not in it."""
-    return say(
-        language,
-        "Så som organisationerna själva uppger det, avrundat. Den som har hållit inne något uppger inte hur många svar "
-        "eller token det gällde, så dess svar och token är inte med.",
-        "As the sites state it, rounded. A site that held something back does not tell how many answers or tokens it "
-        "was about: its answers and tokens are not in here.",
-    )
-
-
-def cost_table(report: Report, language: Language) -> Table:
-    """What the run took."""
-    cost = report.cost
-    training = max((site.seconds for site in report.roster), default=0.0)
-    lines = [
-        (say(language, "Svar från organisationer", "Replies from sites"), count(cost.replies, language)),
-        (say(language, "Bedömda svar från modeller", "Model answers scored"), count(cost.examples, language)),
-        (
-            say(language, "Övertagna från förr, räknas inte nedan", "Taken over from before, in no figure below"),
-            count(cost.reused, language),
-        ),
-        (
-            say(language, "Lästa token (delar av ord)", "Tokens (parts of words) read"),
-            count(cost.prompt_tokens, language),
-        ),
-        (say(language, "Skrivna token", "Tokens written"), count(cost.new_tokens, language)),
-        (
-            say(language, "Skrivna token per svar", "Tokens written an answer"),
-            number(cost.new_tokens_an_example, "tokens", language),
-        ),
-        (
-            say(language, "Sekunder per svar", "Seconds an answer"),
-            number(cost.seconds_an_example, "seconds", language),
-        ),
-        (
-            say(language, "Energi, kJ (hela datorernas)", "Energy, kJ (of the whole machines)"),
-            say(language, "ingen dator uppger den", "no machine tells")
-            if cost.energy_j is None
-            else number(cost.energy_j / 1000, "kJ", language),
-        ),
-        (say(language, "Träningssteg", "Training steps"), count(cost.train_steps, language)),
-        (say(language, "Sekunder mätning", "Seconds evaluating"), count(round(cost.evaluate_seconds), language)),
-        (say(language, "Sekunder träning", "Seconds training"), count(round(cost.train_seconds), language)),
-        (
-            say(language, "Sekunder hos den långsammaste", "Seconds at the slowest site"),
-            count(round(training), language),
-        ),
-        (say(language, "Skickat till organisationer, kB", "Sent to sites, kB"), count(cost.bytes_in // 1000, language)),
-        (
-            say(language, "Skickat från organisationer, kB", "Sent from sites, kB"),
-            count(cost.bytes_out // 1000, language),
-        ),
-    ]
-    header = (say(language, "Vad", "What"), say(language, "Hur mycket", "How much"))
-    return Table(say(language, "Vad körningen kostade", "What the run took"), header, tuple(lines), "lr")

@@ -26,7 +26,7 @@ from kommunbench.core.model import (
     Training,
     TrainSettings,
 )
-from kommunbench.core.spec import Cell, PromptRef, Request
+from kommunbench.core.spec import COST, Cell, PromptRef, Request
 from kommunbench.core.task import Task, load_task
 from kommunbench.models.open import card_digest, load_card
 from kommunbench.privacy.memorisation import measure
@@ -184,7 +184,7 @@ class Work:
             shots = choose_shots(self.data.split(task, "train"), prompt, self.spec.seed)
             decoding = Decoding(max_new_tokens=ref.max_new_tokens, stop=task.stop, batch_size=self.spec.batch_size)
             key, readers = self.key(cell, prompt, decoding), self.readers(task)
-            result = self.evaluations.find(key, task.metrics) if self.reuses else None
+            result = self.evaluations.find(key, (*task.metrics, COST)) if self.reuses else None
             if result is None:
                 result = evaluate(task, Way(prompt, shots), examples, self.model(cell), decoding, readers)
                 self.evaluations.save(key, result)

@@ -22,13 +22,22 @@ class EnergyMeter:
         ]
         self._before = {folder: _read(folder) for folder in self._packages}
 
+    @property
+    def tells(self) -> bool:
+        """Whether there is anything to read."""
+        return bool(self._packages)
+
     def joules(self) -> int:
-        """Whole joules by now; 0 where nothing can be read. A counter that has begun anew since is read on."""
+        """Whole joules by now; 0 where nothing can be read."""
+        return self.microjoules() // _UJ_A_J
+
+    def microjoules(self) -> int:
+        """As `joules`, in parts of a million. A counter that has begun anew since is read on."""
         used = 0
         for folder, before in self._before.items():
             after = _read(folder)
             used += after - before if after >= before else after + _read(folder, "max_energy_range_uj") - before
-        return used // _UJ_A_J
+        return used
 
 
 def _read(folder: Path, name: str = "energy_uj") -> int:

@@ -1,28 +1,20 @@
 """What went wrong, for the site's own eyes: the worst answers, those without a score, those that systems disagree on.
 
-The page quotes the site's text, so it lies in the site's own folder, mode 0600, and there is no way out for it.
+What is found quotes the site's text: `errors_page.py` writes it down where it stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kommunbench.core.errors import DataError, Fault
 from kommunbench.core.spec import Cell
 from kommunbench.core.task import Task
-from kommunbench.site.answers import KeptAnswer, KeptAnswers, write_private
+from kommunbench.site.answers import KeptAnswer, KeptAnswers
 from kommunbench.site.keep import KeptTallies
 from kommunbench.site.review import identity_of
-
-FOLDER = "errors"
-SWEDISH = {
-    "federated": "tränad gemensamt",
-    "local": "tränad ensam",
-    "central": "tränad på all text på ett ställe",
-    "round": "omgång",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +87,6 @@ def name_of(cell: Cell) -> str:
     return ", ".join(word for word in words if word)
 
 
-def _in_swedish(system: str) -> str:
-    """The same name on the page that staff read."""
-    for english, swedish in SWEDISH.items():
-        system = system.replace(f", {english}", f", {swedish}")
-    return system
-
-
-def write_errors(home: Path, findings: Findings) -> Path:
-    """Write the page, in Swedish, to `<home>/errors/<run>-<task>.md`, and give its path."""
-    path = home / FOLDER / f"{findings.run}-{findings.task.name}.md"
-    write_private(path, "\n\n".join(_page(findings)) + "\n")
-    return path
-
-
 def _judge(home: Path, kept: KeptAnswers, run: str, cell: Cell, task: Task) -> list[Judged]:
     metric, measure = task.primary_measure()
     tallies = KeptTallies(home / "tallies" / run).load(cell, metric)
@@ -123,56 +101,3 @@ def _judge(home: Path, kept: KeptAnswers, run: str, cell: Cell, task: Task) -> l
 
 def _listed(array: object) -> list[object]:
     return list(array.tolist())  # type: ignore[attr-defined]
-
-
-def _page(findings: Findings) -> Iterator[str]:
-    task = findings.task
-    yield f"# Felanalys: {task.title.sv}, {findings.run}"
-    yield (
-        "> **Bara för er.** Sidan citerar er egen text. Den ligger i organisationens egen mapp, kan bara läsas av den "
-        "som äger filen och skickas aldrig någonstans. Radera den när ni är klara."
-    )
-    lines = ["| System | Svar | Utan poäng |", "|---|---:|---:|"]
-    lines += [f"| {_in_swedish(system)} | {count} | {none} |" for system, (count, none) in findings.counts.items()]
-    yield "\n".join(lines)
-    better = {"lower": "lägre är bättre", "higher": "högre är bättre"}.get(task.primary_measure()[1].direction, "")
-    yield f"Poängen är {task.primary} ({better}). Vad måttet säger står i rapporten, under Ord i rapporten."
-    for system, rows in findings.worst.items():
-        yield f"## Sämst: {_in_swedish(system)}"
-        for one in rows:
-            yield from _one(one)
-    yield "## Utan poäng"
-    if not findings.unscored:
-        yield "Alla svar fick poäng."
-    for one in findings.unscored:
-        yield from _one(one)
-    yield "## Här skiljer sig systemen mest"
-    if not findings.split:
-        yield "Inget exempel skiljer dem åt."
-    for several in findings.split:
-        yield from _question(several[0].answer)
-        for one in several:
-            yield _answer(one)
-
-
-def _one(one: Judged) -> Iterator[str]:
-    yield from _question(one.answer)
-    yield _answer(one)
-
-
-def _question(answer: KeptAnswer) -> Iterator[str]:
-    yield f"### Exempel {answer.example}"
-    for name, text in answer.inputs.items():
-        yield f"**{name}**\n\n{_quoted(text)}"
-    for text in answer.references[:1]:
-        yield f"**Ett gott svar, som exempel**\n\n{_quoted(text)}"
-
-
-def _answer(one: Judged) -> str:
-    score = "utan poäng" if one.score is None else f"{one.score:.3f}".replace(".", ",")
-    return f"**{_in_swedish(one.system)}** ({score})\n\n{_quoted(one.answer.answer or '(tomt svar)')}"
-
-
-def _quoted(text: str) -> str:
-    """As a quotation, so that nothing in the text becomes a heading of the page."""
-    return "\n".join(f"> {line}" for line in text.splitlines() or [""])

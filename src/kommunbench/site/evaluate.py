@@ -18,9 +18,11 @@ from kommunbench.core.example import Example
 from kommunbench.core.metric import Metric, Tally, add
 from kommunbench.core.model import Completion, Decoding, Model, Query
 from kommunbench.core.registry import find
-from kommunbench.core.spec import PromptRef
+from kommunbench.core.spec import COST, PromptRef
 from kommunbench.core.task import Task
-from kommunbench.site.readings import Answered, Readers
+from kommunbench.site.energy import EnergyMeter
+from kommunbench.site.log import log_failure
+from kommunbench.site.readings import Answered, Readers, Took
 
 log = logging.getLogger("kommunbench.site")
 Shots = Callable[[Example], Sequence[Example]]
@@ -29,7 +31,10 @@ Shots = Callable[[Example], Sequence[Example]]
 
 @dataclass(slots=True)
 class Evaluated:
-    """Tallies of one cell: `per_example[metric][i]` belongs to the example whose identity is `ids[i]`."""
+    """Tallies of one cell: `per_example[metric][i]` belongs to the example whose identity is `ids[i]`.
+
+    A metric is not there where what it needs was to be read of the answers, and that failed.
+    """
 
     ids: list[str]
     per_example: dict[str, list[Tally]] = field(default_factory=dict)
@@ -45,6 +50,8 @@ class Evaluated:
 
     def total(self, metric: str) -> Tally | Code:
         """The sum; or NO_READING where the metric needs something of a model, and got it for no example."""
+        if metric not in self.per_example:
+            return Code.READING_FAULT
         total, needs = self.sum(metric), find("metrics", metric).needs
         return Code.NO_READING if needs and not total[0] else total
 
@@ -108,12 +115,16 @@ def evaluate(
     """Generate an answer to every example, have read what metrics need, and tally it under every metric of the task."""
     started = time.perf_counter()
     queries = [Query(render(task, way.prompt, one, way.shots(one)), one.inputs, task.name) for one in examples]
+    meter, asked = EnergyMeter(), time.perf_counter()
     completions = model.generate(queries, decoding)
+    took = Took(round((time.perf_counter() - asked) * 1e6), meter.microjoules() // 1000 if meter.tells else None)
     result = Evaluated([identity(example) for example in examples])
-    answered = Answered(queries, completions, examples, model, decoding, readers)
-    for metric in task.find_metrics():
-        read = zip(completions, read_for(metric, answered), strict=True)
-        result.per_example[metric.name] = [tally(metric, completion, example) for completion, example in read]
+    answered = Answered(queries, completions, examples, model, decoding, readers, took)
+    for metric in (*task.find_metrics(), find("metrics", COST)):
+        read = read_for(metric, answered)
+        if read is not None:
+            pairs = zip(completions, read, strict=True)
+            result.per_example[metric.name] = [tally(metric, completion, example) for completion, example in pairs]
     result.answers = [completion.text for completion in completions]
     result.prompt_tokens = sum(completion.prompt_tokens for completion in completions)
     result.new_tokens = sum(completion.new_tokens for completion in completions)
@@ -121,13 +132,13 @@ def evaluate(
     return result
 
 
-def read_for(metric: Metric, answered: Answered) -> Sequence[Example]:
-    """The examples as the metric needs them. Where reading fails they are as they were, and count as unscored."""
+def read_for(metric: Metric, answered: Answered) -> Sequence[Example] | None:
+    """The examples as the metric needs them; None where reading fails, which is not to have nobody who reads."""
     try:
         return answered.examples_for(metric)
     except Exception as error:
-        log.warning("what %s needs could not be read (%s): counted as unscored", metric.name, type(error).__name__)
-        return answered.examples
+        log_failure(f"reading what {metric.name} needs", error)
+        return None
 
 
 def tally(metric: Metric, completion: Completion, example: Example) -> Tally:

@@ -1,9 +1,10 @@
-"""What models of the site's own read out of answers before a metric counts them: confidence, tags, likeness.
+"""What is known of answers beside their text before a metric counts them: confidence, tags, likeness, what they took.
 
 A metric that `needs` a reading gets it as a fact of the example, under the need's own name. The answering model itself
 says how sure it is, in a pass of its own that only such a metric asks for. A tagger and an encoder are the site's own
 (`models/reader.py`); a run says by digest which ones its numbers are read with, since numbers that others read cannot
-be added to them. What nothing here can read is left away: the metric then counts the example as unscored.
+be added to them. What nothing here can read is left away: the metric then counts the example as unscored. What an
+answer took was counted and measured while it was made.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from kommunbench.core import swedish
 from kommunbench.core.digests import digest
@@ -78,6 +80,21 @@ def _opened(name: str, card: ReaderCard, digest: str) -> object:  # noqa: ARG001
     return open_reader(name, card)
 
 
+class Took(NamedTuple):
+    """What making all answers together took: microseconds, and millijoules where the machine tells them."""
+
+    microseconds: int = 0
+    millijoules: int | None = None
+
+    def share(self, place: int, of: int) -> tuple[int, int | None]:
+        """An even share of both, such that all `of` shares add up to the whole."""
+        even = [None if whole is None else whole // of + (place < whole % of) for whole in self]
+        return even[0] or 0, even[1]
+
+
+NOTHING_TOOK = Took()
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """What was asked and answered, and who can read it."""
@@ -88,6 +105,7 @@ class Answered:
     model: Model
     decoding: Decoding
     readers: Readers = Readers()
+    took: Took = NOTHING_TOOK
 
     def examples_for(self, metric: Metric) -> Sequence[Example]:
         """The examples with the fact that the metric needs, where it can be had."""
@@ -97,6 +115,7 @@ class Answered:
             "confidence": self._confidences,
             "tags": self._tags,
             "similarity": self._similarities,
+            "cost": self._costs,
         }[metric.needs](metric)
         return [
             replace(example, facts={**example.facts, metric.needs: found[place]}) if place in found else example
@@ -115,6 +134,13 @@ class Answered:
         questions = [(self.queries[place].prompt, choice.beginnings) for place, choice in choices.items()]
         logs = self.model.log_likelihoods(questions, self.decoding)
         return {place: choice.confidence(found) for (place, choice), found in zip(choices.items(), logs, strict=True)}
+
+    def _costs(self, metric: Metric) -> Mapping[int, object]:  # noqa: ARG002
+        """Tokens read and written, and a share of the time and the energy."""
+        return {
+            place: (completion.prompt_tokens, completion.new_tokens, *self.took.share(place, len(self.completions)))
+            for place, completion in enumerate(self.completions)
+        }
 
     def _tags(self, metric: Metric) -> Mapping[int, object]:  # noqa: ARG002
         """The tag of every word and mark, sentence by sentence."""

@@ -61,12 +61,14 @@ def list_of_runs(experiment: str, tasks: Sequence[str]) -> FirstPage:
 def post_worker_init(worker: Any) -> None:
     """What gunicorn calls when a worker has loaded MLflow; the name is gunicorn's.
 
-    MLflow imports its store and GraphQL at the first question, which would be the first page's: here nobody waits.
+    MLflow opens its store and builds its GraphQL schema at the first question, which would be the first page's: asked
+    here, before anybody waits. What it answers (a password may be wanted) does not matter.
     """
-    import mlflow.server.graphql.graphql_schema_extensions  # noqa: F401
     from mlflow.server.handlers import initialize_backend_stores
+    from werkzeug.test import Client
 
     initialize_backend_stores()
+    Client(worker.wsgi).post("/graphql", json={"query": "{ __typename }"})
     page = os.environ.get(PAGE_VARIABLE)
     worker.wsgi = with_first_page(worker.wsgi, FirstPage.of(page) if page else FirstPage())
 

@@ -4,7 +4,7 @@ Every system measures under the same names, so that MLflow's charts and parallel
 
     primary/<task>               the measure that ranks models, once more under a name that needs no looking up
     <task>/<measure>             its value; the step is the round, and step 0 of a federated system is its base model
-    <task>_interval/<measure>_low, _high
+    <task>_interval/<measure>_low, _high   of the primary measure; the report has all of them, and a list opens sooner
     <task>_counts/scored, unscored, sites, suppressed, refused, missing, failed
     gain/<task>, <task>_low, <task>_high, <task>_p_holm    on the run itself: federated less base, primary measure
     standing/tasks, leads        on how many tasks a system has a place, and on how many none is surely better
@@ -207,9 +207,9 @@ def _system_node(info: RunInfo, row: Row, key: str) -> Node:
 
 def _put_row(node: Node, row: Row, step: int) -> None:
     node.put(f"{row.task}/{row.metric}", step, row.value)
-    node.put(f"{row.task}_interval/{row.metric}_low", step, row.low)
-    node.put(f"{row.task}_interval/{row.metric}_high", step, row.high)
     if row.primary:
+        node.put(f"{row.task}_interval/{row.metric}_low", step, row.low)
+        node.put(f"{row.task}_interval/{row.metric}_high", step, row.high)
         node.put(f"primary/{row.task}", step, row.value)
         node.put(f"{row.task}_counts/scored", step, row.n)
         for name in ("unscored", "sites", "suppressed", "refused", "missing", "failed", "unavailable", "withheld"):
