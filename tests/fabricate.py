@@ -172,7 +172,7 @@ def draw(site: str, cell: Cell, metrics: Sequence[str], seed: int) -> dict[str, 
     """One tally a metric and example. Systems meet the same examples; each does better or worse by its quality."""
     quality = LEARNED[cell.round] if cell.stage == "federated" else QUALITY.get(cell.model, QUALITY["base"])
     world = random.Random(f"{seed}:{site}:{cell.task}")
-    own = random.Random(f"{seed}:{site}:{cell}")
+    own, clock = (random.Random(f"{seed}:{site}:{cell}{what}") for what in ("", ":clock"))
     drawn: dict[str, list[Tally]] = {name: [] for name in metrics}
     for _ in range(SIZES[site]):
         example, ease = world.randrange(3), world.gauss(TASTE[site], 0.15)
@@ -180,9 +180,9 @@ def draw(site: str, cell: Cell, metrics: Sequence[str], seed: int) -> dict[str, 
         for name in (name for name in metrics if find("metrics", name).needs and name != COST):
             drawn[name].append(find("metrics", name).unscored)
         if cell.model == "nano":
-            drawn[COST].append((1, 0, 90 + own.randrange(20), 25, 18_000 + own.randrange(900), 0, 0))
+            drawn[COST].append((1, 0, 90 + clock.randrange(20), 25, 18_000 + clock.randrange(900), 0, 0))
         else:
-            drawn[COST].append((1, 0, 0, 0, 150 + own.randrange(9), 0, 0))
+            drawn[COST].append((1, 0, 0, 0, 150 + clock.randrange(9), 0, 0))
         for name in (name for name in metrics if not find("metrics", name).needs):
             drawn[name].append(scored(cell.task, name, example, level, own.randrange(3)))
     return drawn

@@ -14,7 +14,7 @@ from federated_folder import rows, settings_for, write_sites
 from kommunbench.core.answer import Code
 from kommunbench.core.masking import MASKED_SUM
 from kommunbench.core.registry import find, names
-from kommunbench.core.spec import Request
+from kommunbench.core.spec import COST, Request
 from kommunbench.federation.rounds import pooled
 from kommunbench.release import Ledger, verify
 from kommunbench.report.build import build_report
@@ -40,7 +40,8 @@ def the_sum(folder: RunFolder, moment: str) -> Received:
 
 def needs_reading(key: tuple[object, ...]) -> bool:
     """The slot's metric needs a tagger or an encoder, and no site here has one."""
-    return any(isinstance(part, str) and part in names("metrics") and bool(find("metrics", part).needs) for part in key)
+    found = [find("metrics", part).needs for part in key if isinstance(part, str) and part in names("metrics")]
+    return any(need not in (None, COST) for need in found)
 
 
 def given(received: Received) -> set[int]:

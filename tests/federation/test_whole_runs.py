@@ -15,10 +15,10 @@ from kommunbench.federation.rounds import pooled
 
 
 def test_pooled_equals_centralised_to_the_last_bit_for_every_metric(data: Path, tmp_path: Path) -> None:
-    apart = run(settings_for(data, *BASELINES, "name=apart", "batch_size=3"))
+    apart = run(settings_for(data, *BASELINES, "costs=false", "name=apart", "batch_size=3"))
     everyone = {task: [row for size in (18, 23, 31) for row in rows(task, size, size)] for task in TASKS}
     together = write_sites(tmp_path / "one" / "data", {"alla": everyone})
-    whole = run(settings_for(together, *BASELINES, "name=whole", "batch_size=64", "quorum=1"))
+    whole = run(settings_for(together, *BASELINES, "costs=false", "name=whole", "batch_size=64", "quorum=1"))
     assert pooled(apart) == pooled(whole)
     assert len(pooled(apart)) == 14  # 5 + 4 + 5 metrics, one baseline a task
     assert all(total[0] + total[1] == 72 for total in pooled(apart).values())

@@ -8,10 +8,9 @@ see, for a site without numbers of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from kommunbench.report.rows import Leaderboard, PairRow, Report, Row, SiteRow
-from kommunbench.report.tables import SITES_SHOWN, Table, primary_label, task_of
+from kommunbench.report.tables import SITES_SHOWN, Table, primary_label, task_of, without_empty
 from kommunbench.report.wording import NOTHING, Language, count, interval, number, pick, say
 
 
@@ -43,18 +42,7 @@ def adoption_tables(report: Report, language: Language, site: str = "") -> Itera
             "Site|Before|Trained alone|Trained together|Against before|95 %|Best untrained|Advice",
         )
         caption = f"{pick(language, task.title)}: {primary_label(task)}, {pair.left.model}"
-        yield _without_empty(Table(caption, tuple(header.split("|")), tuple(rows), "lrrrrrll"))
-
-
-def _without_empty(table: Table) -> Table:
-    """The table less columns in which nobody has anything: a run without training alone has nothing to say of it."""
-    kept = [at for at in range(len(table.header)) if any(row[at] != NOTHING for row in table.rows)]
-    return replace(
-        table,
-        header=tuple(table.header[at] for at in kept),
-        rows=tuple(tuple(row[at] for at in kept) for row in table.rows),
-        align="".join(table.align[at] for at in kept),
-    )
+        yield without_empty(Table(caption, tuple(header.split("|")), tuple(rows), "lrrrrrll"))
 
 
 def site_cost_table(site: SiteRow, language: Language) -> Table:

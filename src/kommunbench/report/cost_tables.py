@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kommunbench.report.pareto import beats
 from kommunbench.report.rows import Leaderboard, Report, Row, TaskRow
-from kommunbench.report.tables import Table, primary_label
+from kommunbench.report.tables import Table, primary_label, without_empty
 from kommunbench.report.wording import NOTHING, Language, count, lacking, number, pick, say, system
 
 ANSWERING = "answering.svg"
@@ -37,12 +37,16 @@ def answering(report: Report, board: Leaderboard) -> list[Answering]:
         )
         if seconds is not None:
             found.append((row, read, written, seconds, joules))
-    priced = [(row, seconds.value) for row, _, _, seconds, _ in found if seconds.value is not None and _has(row)]
+    priced = [
+        (row, _milliseconds(seconds.value))
+        for row, _, _, seconds, _ in found
+        if seconds.value is not None and row.value is not None
+    ]
     made = [
         Answering(
             row, read, written, seconds, joules,
-            front=not any(beats(other, cost, row, seconds.value) for other, cost in priced)
-            if _has(row) and seconds.value is not None
+            front=not any(beats(other, cost, row, _milliseconds(seconds.value)) for other, cost in priced)
+            if row.value is not None and seconds.value is not None
             else None,
         )
         for row, read, written, seconds, joules in found
@@ -87,7 +91,7 @@ def answering_tables(report: Report, language: Language) -> Iterator[Table]:
             for one in lines
         )
         caption = say(language, f"{pick(language, task.title)}, per svar", f"{pick(language, task.title)}, an answer")
-        yield Table(caption, tuple(header.split("|")), rows, "lrrrrrlrrl")
+        yield without_empty(Table(caption, tuple(header.split("|")), rows, "lrrrrrlrrl"))
 
 
 def answering_text(report: Report, language: Language) -> str:
@@ -113,8 +117,9 @@ def answering_text(report: Report, language: Language) -> str:
     return text + say(language, " Ingen dator uppgav sin energi.", " No machine told its energy.")
 
 
-def _has(row: Row) -> bool:
-    return row.value is not None
+def _milliseconds(seconds: float) -> int:
+    """As the table shows it: what differs by less is as quick."""
+    return round(seconds * 1000)
 
 
 def _front(front: bool | None, language: Language) -> str:
@@ -124,10 +129,13 @@ def _front(front: bool | None, language: Language) -> str:
 
 
 def _number(row: Row | None, language: Language) -> str:
-    """Three decimals where there is little: a baseline answers in less than a hundredth of a second."""
+    """Milliseconds where there are seconds, one decimal of a token, and what is less than is shown said to be so."""
     if row is None or row.value is None:
         return NOTHING
-    return number(row.value, "share" if row.unit == "seconds" and row.value < 1 else row.unit, language)
+    if row.unit == "seconds":
+        least = number(0.001, "share", language)
+        return f"< {least}" if _milliseconds(row.value) == 0 else number(row.value, "share", language)
+    return number(row.value, row.unit, language) if row.value else "0"
 
 
 def cost_text(language: Language) -> str:

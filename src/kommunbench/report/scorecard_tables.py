@@ -43,10 +43,11 @@ def scorecard_table(card: ScorecardRow, report: Report, language: Language) -> T
         )
         for one in card.standings
     )
-    parts = ", ".join(
-        f"{pick(language, task_of(report, part.task).title)} {part.metric} {number(part.weight, 'weight', language)}"
-        for part in card.parts
-    )
+    weights: dict[str, list[str]] = {}
+    for part in card.parts:
+        weight = f"{part.metric} {number(part.weight, 'weight', language)}"
+        weights.setdefault(pick(language, task_of(report, part.task).title), []).append(weight)
+    parts = "; ".join(f"{title}: {', '.join(found)}" for title, found in weights.items())
     seeds = len({other.seed for other in report.scorecards}) > 1
     seed = say(language, f", frö {card.seed}", f", seed {card.seed}") if seeds else ""
     head = say(language, "Plats|System|Poäng ↑|Andra vikter|Saknas", "Place|System|Score ↑|Other weights|Lacking")

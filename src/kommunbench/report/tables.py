@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kommunbench.core.task import Bilingual
 from kommunbench.report.codes import remedy
@@ -57,6 +57,17 @@ class Table:
     align: str
     strong: frozenset[int] = frozenset()
     spans: tuple[Span | None, ...] = ()
+
+
+def without_empty(table: Table) -> Table:
+    """The table less columns in which nobody has anything: without training alone there is nothing to say of it."""
+    kept = [at for at in range(len(table.header)) if any(row[at] != NOTHING for row in table.rows)]
+    return replace(
+        table,
+        header=tuple(table.header[at] for at in kept),
+        rows=tuple(tuple(row[at] for at in kept) for row in table.rows),
+        align="".join(table.align[at] for at in kept),
+    )
 
 
 def task_of(report: Report, name: str) -> TaskRow:
