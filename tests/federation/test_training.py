@@ -59,9 +59,17 @@ def test_two_rounds_end_in_an_adapter_that_peft_opens_and_rows_by_round(trained:
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_rows_and_a_resumed_run_too(trained: Path) -> None:
+def test_the_same_seed_gives_the_same_rows_kept_or_anew_and_a_resumed_run_too(trained: Path) -> None:
     once = run(settings_for(trained, *SHORT, "name=once"))
-    again = run(settings_for(trained, *SHORT, "name=again"))
+    kept = {path: path.stat().st_mtime_ns for path in trained.parent.glob("results/.kept/*/trainings/*")}
+    assert len(kept) == 4  # two sites, two rounds
+    more = run(settings_for(trained, *SHORT, "models=[nano,lead]", "name=more"))
+    assert kept == {path: path.stat().st_mtime_ns for path in trained.parent.glob("results/.kept/*/trainings/*")}
+    for name, cells in releases(once).items():
+        assert (
+            name == "close/ekby" or name == "close/åvik" or set(map(str, cells)) <= set(map(str, releases(more)[name]))
+        )
+    again = run(settings_for(trained, *SHORT, "reuse=false", "name=again"))
     assert releases(once) == releases(again)
     for torn in ("round-002/ekby.json", "round-002/åvik.json", "close/ekby.json", "close/åvik.json"):
         (again.path / "releases" / torn).unlink()
@@ -69,7 +77,7 @@ def test_the_same_seed_gives_the_same_rows_and_a_resumed_run_too(trained: Path) 
         checkpoint.unlink()
     (again.path / "releases" / "round-001" / "åvik.json").unlink()
     (again.path / "releases" / "round-001" / "ekby.json").unlink()
-    run(settings_for(trained, *SHORT, "name=again"))
+    run(settings_for(trained, *SHORT, "reuse=false", "name=again"))
     assert releases(once) == releases(again)
 
 

@@ -247,6 +247,7 @@ def make_sites(settings: Settings) -> list[SiteSettings]:
             home=home,
             ledger=run / "ledger" / site.name / "ledger.jsonl",
             evaluations=settings.results.resolve() / KEPT / site.name,
+            trainings=settings.results.resolve() / KEPT / site.name / "trainings",
             conf=(*overlay("conf"), *map(Path.resolve, settings.config_dirs)),  # in the order in which Hydra looks
             tasks=(*(path.resolve() / "tasks" for path in settings.config_dirs), *overlay("tasks")),
             threads=settings.engine.threads,

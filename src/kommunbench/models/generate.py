@@ -17,6 +17,7 @@ from kommunbench.core.model import Completion, Decoding
 from kommunbench.models.forks import can_fork, in_processes
 from kommunbench.models.lockstep import run_in_step
 from kommunbench.models.padding import start_token
+from kommunbench.models.room import rows_at_once
 from kommunbench.models.slots import Row, Slots, can_use_slots, run_in_slots
 
 FORK_LIMIT = 50_000_000
@@ -31,7 +32,7 @@ def generate(model: Any, tokenizer: Any, prompts: Sequence[str], decoding: Decod
         model: a transformers causal or encoder-decoder model.
         tokenizer: its fast tokenizer.
         prompts: texts; one longer than the model can read loses its start.
-        decoding: limits, stop strings and batch size, the latter of each process.
+        decoding: limits, stop strings and batch size, the latter of each process and as long as memory lasts.
     """
     room = prompt_room(model, decoding.max_new_tokens)
     distinct = list(dict.fromkeys(prompts))
@@ -75,24 +76,28 @@ def _answer(model: Any, tokenizer: Any, rows: Sequence[Row], decoding: Decoding)
     processes = min(torch.get_num_threads(), len(rows) // 2)
     if not rows:
         return
-    if not can_use_slots(model, len(rows[0].prompt) + decoding.max_new_tokens):
-        for start in range(0, len(rows), decoding.batch_size):
-            run_in_step(model, tokenizer, rows[start : start + decoding.batch_size], has_ended)
+    longest = len(rows[0].prompt) + decoding.max_new_tokens
+    if not can_use_slots(model, longest):
+        size = rows_at_once(model, decoding.batch_size, longest)
+        for start in range(0, len(rows), size):
+            run_in_step(model, tokenizer, rows[start : start + size], has_ended)
     elif processes > 1 and can_fork(model.device) and model.num_parameters() <= FORK_LIMIT:
-        for number, new in in_processes(partial(_in_slots, model, rows, decoding, has_ended), len(rows), processes):
+        slots = rows_at_once(model, min(decoding.batch_size, len(rows)), longest, processes)
+        work = partial(_in_slots, model, rows, (slots, longest), has_ended)
+        for number, new in in_processes(work, len(rows), processes):
             rows[number].new = new
     else:
-        for _ in _in_slots(model, rows, decoding, has_ended, iter(range(len(rows)))):
+        slots = rows_at_once(model, min(decoding.batch_size, len(rows)), longest)
+        for _ in _in_slots(model, rows, (slots, longest), has_ended, iter(range(len(rows)))):
             pass
 
 
 def _in_slots(
-    model: Any, rows: Sequence[Row], decoding: Decoding, has_ended: Callable[[Row], bool], numbers: Iterator[int]
+    model: Any, rows: Sequence[Row], room: tuple[int, int], has_ended: Callable[[Row], bool], numbers: Iterator[int]
 ) -> Iterator[tuple[int, list[int]]]:
-    """Answer those of `rows` that `numbers` names, and give each one's number and new tokens."""
+    """Answer those of `rows` that `numbers` names in `room` (slots, tokens); give each one's number and new tokens."""
     number_of = {row.place: number for number, row in enumerate(rows)}
-    slots = Slots(model, min(decoding.batch_size, len(rows)), len(rows[0].prompt) + decoding.max_new_tokens)
-    for row in run_in_slots(slots, (rows[number] for number in numbers), has_ended):
+    for row in run_in_slots(Slots(model, *room), (rows[number] for number in numbers), has_ended):
         yield number_of[row.place], row.new
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
@@ -44,6 +44,28 @@ def evaluation_digest(
             "adapter": adapter,
             "prompt": (way.variant, way.shots, *((seed, way.choose) if way.shots else ())),
             "decoding": (decoding.max_new_tokens, decoding.stop),
+        }
+    )
+
+
+def training_digest(
+    model: str,
+    pairs: Sequence[tuple[str, str]],
+    adapter: Adapter,
+    settings: TrainSettings,
+    seed: int,
+    threads: int,
+) -> str:
+    """SHA-256 of one training; it stays at the site, as whoever guesses the pairs could check them by it."""
+    return digest(
+        {
+            "software": software(),
+            "model": model,
+            "pairs": [list(pair) for pair in pairs],
+            "adapter": adapter_digest(adapter, settings),
+            "settings": settings.model_dump(mode="json"),
+            "seed": seed,
+            "threads": threads,
         }
     )
 

@@ -23,6 +23,7 @@ class SiteSettings(BaseModel):
         ledger: the ledger's file; by default in `home`.
         own_split: rows that do not say their split are split by a key derived from the site's own, not from its name.
         evaluations: where per-example tallies are kept from run to run; by default in `home`.
+        trainings: where a simulated site keeps trained adapters from run to run; None, as at a real site: nowhere.
         conf, tasks: folders with the site's own model cards and tasks, before the installed ones.
     """
 
@@ -37,6 +38,7 @@ class SiteSettings(BaseModel):
     ledger: Path | None = None
     own_split: bool = False
     evaluations: Path | None = None
+    trainings: Path | None = None
     conf: tuple[Path, ...] = ()
     tasks: tuple[Path, ...] = ()
     threads: int = Field(0, ge=0, description="CPU threads for models; 0: all of the process's cores")
