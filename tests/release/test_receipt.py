@@ -20,7 +20,7 @@ from kommunbench.core.errors import FederationError
 from kommunbench.release import Identity, Ledger, Receipt, check_receipt, let_out, payload, refuse, verify
 from kommunbench.release.installation import code_digest, environment_digest, library_versions
 from kommunbench.release.proof import vectors_of
-from kommunbench.release.receipt import DIGESTS, NONE, RECEIPT_BYTES
+from kommunbench.release.receipt import DIGESTS, NONE, RECEIPT_BYTES, behind
 
 MARKS = {"guideline_qa": "7" * 64, "summarization": "8" * 64}
 
@@ -28,6 +28,10 @@ MARKS = {"guideline_qa": "7" * 64, "summarization": "8" * 64}
 @pytest.fixture
 def ledger(tmp_path):
     return Ledger(tmp_path / "ledger.jsonl", Identity.of(tmp_path))
+
+
+def sha(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def vectors(release):
@@ -48,7 +52,6 @@ def test_it_states_what_was_measured_here(ledger):
     found = {name: data[24 + 32 * at : 56 + 32 * at].hex() for at, name in enumerate(DIGESTS)}
     assert (len(data), number, rounding) == (504, 1, 5)
     assert time_s > 1_700_000_000
-    sha = lambda value: hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()  # noqa: E731
     assert found["tasks"] == sha({"guideline_qa": d.QA.digest, "summarization": d.SHORT.digest})
     assert found["models"] == sha(d.MODELS)
     assert found["data"] == sha(MARKS)
@@ -114,6 +117,39 @@ def test_weights_stand_on_every_task_of_the_run_and_numbers_on_their_own(ledger)
     alone = let_out(d.make_policy(), d.make_request(cells=d.CELLS[:1]), d.make_answer(request), None, ledger)
     tasks = [Receipt.read(each.receipt).digests.tasks for each in (release, alone)]
     assert tasks[0] != tasks[1]
+
+
+@pytest.mark.parametrize(("weights", "tasks", "models"), [(False, ["guideline_qa"], ["lead"]), (True, None, None)])
+def test_what_stands_behind_a_reply_by_hand(weights, tasks, models):
+    """Numbers of `lead` on one task; with weights also all that the run trains on, and the model that is trained."""
+    spec = d.make_spec(tasks=(d.task_ref(d.QA), d.task_ref(d.SHORT, name="other", digest="0" * 64)))
+    found = behind(spec, [d.cell(model="lead")], weights)
+    names = {task.name: task.digest for task in spec.tasks if tasks is None or task.name in tasks}
+    digests = {name: value for name, value in d.MODELS.items() if models is None or name in models}
+    assert found == {"tasks": sha(names), "models": sha(digests)}
+
+
+def test_a_refusal_without_a_policy_states_none_and_that_nothing_was_rounded(ledger):
+    found = Receipt.read(refuse(Code.POLICY_BROKEN, d.make_request(), ledger).receipt)
+    assert (found.number, found.rounding, found.digests.policy) == (1, 1, NONE)
+    assert found.digests.tasks == found.digests.models == sha({})
+
+
+def test_what_is_wrong_with_a_receipt_in_the_ledger_is_named(ledger):
+    """Each line is changed under a hash that fits it, so that the receipt alone tells."""
+    training(ledger)
+    line = json.loads(ledger.path.read_bytes())
+    del line["hash"]
+    for change, says in (
+        ({"payload": "0" * 64, "spec": "1" * 64}, "its receipt states another spec, payload"),
+        ({"number": 2}, "its receipt states another number"),
+        ({"receipt": "00"}, "its receipt is not one"),
+        ({"receipt": line["receipt"][:-2] + "00"}, "its receipt is not signed by this site"),
+    ):
+        changed = {**line, **change}
+        ledger.path.write_bytes(json.dumps({**changed, "hash": sha(changed)}).encode() + b"\n")
+        found = {(each.line, each.kind, each.what) for each in verify(ledger.path)}
+        assert (1, "changed", says) in found
 
 
 def test_a_refusal_of_weights_alone_still_needs_its_receipt(ledger):

@@ -119,3 +119,10 @@ def test_a_whole_run_with_rounding_closes(tmp_path):
     closing = let_out(policy, close, d.make_answer(close, 41), None, ledger)
     assert {Code(code) for code in closing.codes.tolist()} == {Code.OK}
     assert {row[0] for _, _, row in unpack(close, closing.values, closing.codes, closing.cost)} == {40}
+
+
+@pytest.mark.parametrize(
+    ("total", "kept"), [(0, 0), (1, 1), (-1, -1), (2, 2), (3, 4), (-3, -4), (5, 4), (6, 8), (-6, -8), (11, 8), (12, 16)]
+)
+def test_a_sum_over_two_steps_keeps_one_leading_digit_and_goes_away_from_zero_of_two_as_near(total, kept):
+    assert rounded_row(Slot(("a", "b", "c")), (10, total, 400), 5)[:2] == (10, kept)
