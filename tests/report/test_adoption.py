@@ -149,7 +149,7 @@ def test_what_staff_said_is_shown_only_where_they_were_asked(report: Report) -> 
     lines = {row[1]: row for row in table.rows}
     assert lines["Klart språk"][2:7] == ("4,25", lines["Klart språk"][3], "0,75", "0,61", "–")
     assert lines["Användbart"][2] == "–"
-    assert "2 undanhållet" in lines["Användbart"][-1]
+    assert "2 undanhållna" in lines["Användbart"][-1]
     others = markdown(asked, "sv").split("## Övriga mått")[1]
     assert "rated_plain" not in others
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kommunbench.report.pareto import beats
 from kommunbench.report.rows import Leaderboard, Report, Row, TaskRow
 from kommunbench.report.tables import Table, primary_label, without_empty
-from kommunbench.report.wording import NOTHING, Language, count, lacking, number, pick, say, system
+from kommunbench.report.wording import NOTHING, Language, count, counted, lacking, number, pick, say, system
 
 ANSWERING = "answering.svg"
 
@@ -84,7 +84,7 @@ def answering_tables(report: Report, language: Language) -> Iterator[Table]:
                 *(_number(cost, language) for cost in (one.read, one.written, one.seconds, one.joules)),
                 number(one.row.value, one.row.unit, language),
                 _front(one.front, language),
-                count(one.seconds.unscored, language),
+                counted(one.seconds, one.seconds.unscored, language),
                 str(one.seconds.sites),
                 lacking(one.seconds, language),
             )

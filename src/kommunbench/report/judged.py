@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kommunbench.core.spec import CRITERIA
 from kommunbench.report.rows import Report, Row, TaskRow
 from kommunbench.report.tables import Table
-from kommunbench.report.wording import NOTHING, Language, interval, lacking, number, pick, say, system
+from kommunbench.report.wording import NOTHING, Language, counted, interval, lacking, number, pick, say, system
 
 WORDS = {
     "correct": ("Riktigt", "Correct"),
@@ -72,8 +72,8 @@ def _line(report: Report, row: Row, criterion: str, language: Language) -> tuple
         beside(f"rated_{criterion}_good"),
         beside(f"agreement_{criterion}"),
         beside(f"metric_follows_{criterion}"),
-        str(row.n),
-        str(row.unscored),
+        counted(row, row.n, language),
+        counted(row, row.unscored, language),
         lacking(row, language),
     )
 
@@ -97,9 +97,9 @@ def judge_tables(report: Report, language: Language) -> Iterator[Table]:
     """A table a task: a line a system and criterion, the judge's agreement with staff always in it."""
     header = say(
         language,
-        "System|Fråga|Domarens betyg 1–5|95 %, dessa|Minst 4|Kappa mot personal|95 %, dessa|Svar med båda|Svar|"
+        "System|Fråga|Domarens betyg|95 %, dessa|Minst 4|Kappa mot personal|95 %, dessa|Svar med båda|Svar|"
         "Oläsligt|Saknas",
-        "System|Question|Judge's 1–5|95 %, these|At least 4|Kappa with staff|95 %, these|Answers with both|Answers|"
+        "System|Question|Judge's rating|95 %, these|At least 4|Kappa with staff|95 %, these|Answers with both|Answers|"
         "Unreadable|Lacking",
     )
     for task in report.tasks:
@@ -123,8 +123,8 @@ def _judge_line(report: Report, row: Row, criterion: str, language: Language) ->
         interval(row.low, row.high, row.unit, language),
         NOTHING if good is None else number(good.value, good.unit, language),
         *_kappa(report.row(row.model_copy(update={"metric": f"judge_kappa_{criterion}"})), language),
-        str(row.n),
-        str(row.unscored),
+        counted(row, row.n, language),
+        counted(row, row.unscored, language),
         lacking(row, language),
     )
 
@@ -134,9 +134,9 @@ def _kappa(row: Row | None, language: Language) -> tuple[str, str, str]:
     if row is None or not _asked(row):
         return say(language, "inga betyg av personal än", "no human ratings yet"), NOTHING, "0"
     if row.value is None:
-        return lacking(row, language) if not row.n else NOTHING, NOTHING, str(row.n)
+        return lacking(row, language) if not row.n else NOTHING, NOTHING, counted(row, row.n, language)
     return (
         number(row.value, row.unit, language),
         interval(row.low, row.high, row.unit, language),
-        str(row.n),
+        counted(row, row.n, language),
     )

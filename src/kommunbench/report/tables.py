@@ -13,6 +13,7 @@ from kommunbench.report.wording import (
     Language,
     arrow,
     count,
+    counted,
     group,
     interval,
     lacking,
@@ -110,8 +111,8 @@ def leaderboard_table(board: Leaderboard, report: Report, language: Language) ->
                 interval(row.low, row.high, row.unit, language),
                 interval(row.low_new_site, row.high_new_site, row.unit, language),
                 worst if row.worst_site else NOTHING,
-                count(row.n, language),
-                count(row.unscored, language),
+                counted(row, row.n, language),
+                counted(row, row.unscored, language),
                 str(row.sites),
                 lacking(row, language),
             )

@@ -36,6 +36,14 @@ _LACKS = {
     "unavailable": ("ej tillgängligt", "not available"),
     "withheld": ("inte med i summan", "not in the sum"),
 }
+_SEVERAL = {
+    "suppressed": "undanhållna",
+    "refused": "nekade",
+    "missing": "uteblivna",
+    "failed": "misslyckade",
+    "unavailable": "ej tillgängliga",
+}
+"""The same of more than one, in Swedish."""
 _NOTED = ("anmärkning", "a remark")
 _UNITS = {
     "share": ("0–1", "0–1"),
@@ -153,7 +161,16 @@ def moment(name: str, language: Language) -> str:
 def lacking(row: Row, language: Language) -> str:
     """`1 suppressed, 1 refused`: the sites that are not in the value."""
     counts = {name: getattr(row, name) for name in _LACKS}
-    return ", ".join(f"{number} {outcome(name, language)}" for name, number in counts.items() if number) or NOTHING
+    return ", ".join(f"{number} {_of(name, number, language)}" for name, number in counts.items() if number) or NOTHING
+
+
+def counted(row: Row, number: int, language: Language) -> str:
+    """How many examples of some kind are in a row; a dash where no site told, which is no 0."""
+    return count(number, language) if row.sites else NOTHING
+
+
+def _of(name: str, number: int, language: Language) -> str:
+    return _SEVERAL.get(name, outcome(name, language)) if number > 1 and language == "sv" else outcome(name, language)
 
 
 def arrow(direction: str) -> str:

@@ -10,20 +10,23 @@ Nothing else of the page is touched.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from kommunbench.tracking.kept_searches import Application, KeptSearches, Start
 
 PAGE_VARIABLE = "KOMMUNBENCH_DASHBOARD_PAGE"
 """The page to open first, as `FirstPage.text`."""
+STORE_VARIABLE = "KOMMUNBENCH_DASHBOARD_STORE"
+"""The SQLite file that the server reads."""
 
 threads = 8
 loglevel = "warning"
-
-Start = Callable[..., Any]
-Application = Callable[[dict[str, Any], Start], Iterable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,9 @@ def post_worker_init(worker: Any) -> None:
 
     initialize_backend_stores()
     Client(worker.wsgi).post("/graphql", json={"query": "{ __typename }"})
+    gc.freeze()  # what MLflow has imported stays anyway: nobody looks through it again in the middle of an answer
+    if store := os.environ.get(STORE_VARIABLE):
+        worker.wsgi = KeptSearches(worker.wsgi, Path(store))
     page = os.environ.get(PAGE_VARIABLE)
     worker.wsgi = with_first_page(worker.wsgi, FirstPage.of(page) if page else FirstPage())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kommunbench.core.addresses import is_loopback
 from kommunbench.core.errors import ConfigError, DataError, Fault
-from kommunbench.tracking.first_page import PAGE_VARIABLE, FirstPage, list_of_runs
+from kommunbench.tracking.first_page import PAGE_VARIABLE, STORE_VARIABLE, FirstPage, list_of_runs
 from kommunbench.tracking.settings import QUIET, TrackingSettings
 from kommunbench.tracking.store import find_experiment, latest_tasks
 
@@ -47,7 +47,13 @@ def prepare_server(results: Path, host: str, port: int, page: FirstPage, allowed
     Raises:
         ConfigError: `host` can be reached from elsewhere and no password is set.
     """
-    environment = {**os.environ, **QUIET, PAGE_VARIABLE: page.text, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment = {
+        **os.environ,
+        **QUIET,
+        PAGE_VARIABLE: page.text,
+        STORE_VARIABLE: str(results.resolve() / "mlflow.db"),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", TrackingSettings().store(results)]
     command += ["--artifacts-destination", (results.resolve() / "mlartifacts").as_uri()]
