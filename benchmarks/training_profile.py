@@ -63,15 +63,15 @@ def sides(folder: Path, load: dict[str, Any], site: str) -> dict[str, tuple[Call
     }
 
 
-def shares(work: Callable[[], object]) -> tuple[float, dict[str, float]]:
-    """Milliseconds of all operations, and of each kind."""
+def shares(work: Callable[[], object]) -> dict[str, float]:
+    """Each kind's share of the time in operations."""
     with profile(activities=[ProfilerActivity.CPU]) as taken:
         work()
     by_kind = dict.fromkeys((*KINDS, "the rest"), 0.0)
     for event in taken.key_averages():
         kind = next((kind for kind, names in KINDS.items() if event.key.startswith(names)), "the rest")
-        by_kind[kind] += event.self_cpu_time_total / 1000
-    return sum(by_kind.values()), by_kind
+        by_kind[kind] += event.self_cpu_time_total
+    return {kind: spent / sum(by_kind.values()) for kind, spent in by_kind.items()}
 
 
 def main() -> None:
@@ -98,10 +98,13 @@ def main() -> None:
         ratios = sorted(ours / plain for ours, plain in zip(*seconds.values(), strict=True))
         print(f"ratio {statistics.median(ratios):.2f} [{ratios[0]:.2f}, {ratios[-1]:.2f}], n = {len(ratios)}")
         found = {name: shares(work) for name, (work, _) in both.items()}
-    print("| ms of a pass | " + " | ".join(found) + " |\n|---|--:|--:|")
+    print("| share of a pass, and of its processor s | " + " | ".join(found) + " |\n|---|--:|--:|")
     for kind in (*KINDS, "the rest"):
-        print(f"| {kind} | " + " | ".join(f"{by_kind[kind]:.0f}" for _, by_kind in found.values()) + " |")
-    print("| all | " + " | ".join(f"{total:.0f}" for total, _ in found.values()) + " |")
+        cells = [
+            f"{by_kind[kind]:.0%}, {by_kind[kind] * statistics.median(seconds[name]):.2f}"
+            for name, by_kind in found.items()
+        ]
+        print(f"| {kind} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
