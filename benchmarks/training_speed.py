@@ -111,20 +111,24 @@ def kommunbench_rounds(folder: Path, load: dict[str, Any]) -> list[float]:
 def measure(command: list[str]) -> dict[str, Any]:
     """Run it; seconds from shell to end, its peak memory in MiB with all its processes, and the line it printed."""
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    peak, whole = 0, psutil.Process(process.pid)
-    while process.poll() is None:
-        with_children = [whole, *whole.children(recursive=True)] if whole.is_running() else []
-        peak = max(peak, sum(_pss(part) for part in with_children))
-        try:
-            process.wait(timeout=1.0)
-        except subprocess.TimeoutExpired:
-            continue
-    seconds, (out, err) = time.perf_counter() - begun, process.communicate()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)}\n{err[-3000:]}")
-    last = [line for line in out.splitlines() if line.startswith('{"round_s"')]
+    begun, peak = time.perf_counter(), 0
+    # Into files: who fills a pipe that nobody reads stands still, and NVFLARE says a lot.
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(command, stdout=out, stderr=err, text=True, env=environment)
+        whole = psutil.Process(process.pid)
+        while process.poll() is None:
+            with_children = [whole, *whole.children(recursive=True)] if whole.is_running() else []
+            peak = max(peak, sum(_pss(part) for part in with_children))
+            try:
+                process.wait(timeout=1.0)
+            except subprocess.TimeoutExpired:
+                continue
+        seconds = time.perf_counter() - begun
+        out.seek(0)
+        err.seek(0)
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command)}\n{err.read()[-3000:]}")
+        last = [line for line in out if line.startswith('{"round_s"')]
     return {"whole_s": seconds, "peak_mib": peak / 2**20, **(json.loads(last[-1]) if last else {})}
 
 

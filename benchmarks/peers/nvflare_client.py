@@ -28,11 +28,11 @@ def main() -> None:
             break
         begun = time.time()
         rows = rows or learner.encode(load.pairs(site))
-        learner.load({name: torch.as_tensor(array) for name, array in model.params.items()})
+        learner.load(model.params)
         number = int(model.current_round)
         learner.train(rows, number)
-        params = {name: weights.numpy() for name, weights in learner.weights().items()}
-        flare.send(FLModel(params=params, meta={"NUM_STEPS_CURRENT_ROUND": len(rows)}))
+        # Tensors: arrays of NumPy are left out of a message of the PyTorch recipe, with a warning alone.
+        flare.send(FLModel(params=learner.weights(), meta={"NUM_STEPS_CURRENT_ROUND": len(rows)}))
         with (load.folder / "nvflare.jsonl").open("a", encoding="utf-8") as handle:
             handle.write(json.dumps({"round": number, "begun": begun, "ended": time.time()}) + "\n")
 
