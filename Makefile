@@ -12,7 +12,7 @@ run: $(READY)
 	$(VENV)/bin/kommunbench run
 
 test: $(READY)
-	$(VENV)/bin/pytest -n 2 -m "not slow"
+	$(VENV)/bin/pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: $(READY)
 	$(VENV)/bin/pytest -n 2 --dist loadgroup

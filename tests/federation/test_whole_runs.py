@@ -49,6 +49,7 @@ def test_each_site_s_trouble_is_its_own(data: Path) -> None:
     assert "lattlast.jsonl:32" in (folder.path / "sites" / "öster" / "site.log").read_text()
 
 
+@pytest.mark.slow
 def test_resuming_asks_only_what_is_outstanding_and_ends_the_same(data: Path) -> None:
     whole = run(settings_for(data, *BASELINES, "name=whole"))
     settings = settings_for(data, *BASELINES, "name=torn")

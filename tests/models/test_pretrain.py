@@ -40,6 +40,7 @@ def card(folder: Path) -> ModelCard:
     return ModelCard(name="made", family="huggingface", path=str(folder), trainable=True)
 
 
+@pytest.mark.slow
 def test_what_it_makes_opens_and_has_learned(made: tuple[Path, list[Progress]]) -> None:
     folder, seen = made
     assert seen[-1].loss < seen[0].loss / 3
@@ -57,6 +58,7 @@ def test_what_it_makes_opens_and_has_learned(made: tuple[Path, list[Progress]]) 
     assert model.train([("Säg hej.\nSvar:", "hej")], model.new_adapter(settings, 1), settings, 1).steps == 1
 
 
+@pytest.mark.slow
 def test_the_same_settings_give_the_same_model(made: tuple[Path, list[Progress]], tmp_path: Path) -> None:
     short = SETTINGS.model_copy(update={"tokens": 5_000})
     digests = []
@@ -66,6 +68,7 @@ def test_the_same_settings_give_the_same_model(made: tuple[Path, list[Progress]]
     assert digests[0] == digests[1] != digests[2]
 
 
+@pytest.mark.slow
 def test_it_writes_safetensors_alone(made: tuple[Path, list[Progress]]) -> None:
     names = {path.name for path in made[0].iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= names
