@@ -91,7 +91,8 @@ def test_a_dry_run_asks_sites_what_they_hold_and_leaves_nothing(tmp_path):
 def test_a_detached_run_is_listed_cancelled_and_can_be_gone_on_with(tmp_path):
     from kommunbench.cli.runs import app
 
-    words = ["detach=true", "+experiment=quick", "tracking=off", "name=bakom", f"results={tmp_path}"]
+    words = ["detach=true", "+experiment=quick", "tasks=[lattlast]", "models=[copy]", "tracking=off",
+             "name=bakom", f"results={tmp_path}"]  # fmt: skip
     started = time.monotonic()
     subprocess.run([sys.executable, "-m", "kommunbench", "run", *words], check=True, capture_output=True, cwd=tmp_path)
     while holder(tmp_path / "bakom") is None and time.monotonic() - started < 60:

@@ -72,7 +72,10 @@ def test_all_faults_at_once_with_exit_code_2_and_nothing_written(
             ["federation=folder", "federation.path=nowhere", *SMALL],
             "kommunbench: federation.path=nowhere: no such folder",
         ),
-        (["quorum=7", *SMALL], "kommunbench: quorum: asks for 7 sites of 6"),
+        (
+            ["quorum=7", *SMALL],
+            "kommunbench: quorum: asks for 7 sites of 6 (let more in first, or ask for fewer: quorum=6)",
+        ),
         (
             ["tasks.lattlast.stop=[x]", *SMALL],
             "kommunbench: tasks.lattlast.stop: cannot be overridden: sites follow their own copy"

@@ -1,4 +1,4 @@
-"""One coordinator and its sites for all tests of a session that need them: to start one takes half a minute."""
+"""One coordinator and its sites for all tests of a process that need them: to start one takes half a minute."""
 
 from __future__ import annotations
 

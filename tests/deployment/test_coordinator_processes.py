@@ -17,7 +17,7 @@ from deployment.namespaces import SITES as SITES_MACHINE
 from deployment.real import SITES
 from kommunbench.federation.deployment import service
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("federation")]
+pytestmark = pytest.mark.slow
 
 
 class Watch:

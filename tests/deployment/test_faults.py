@@ -21,7 +21,7 @@ from deployment.real import RealFederation
 from kommunbench.federation.deployment import service
 from models.conftest import make
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("federation")]
+pytestmark = pytest.mark.slow
 ROUNDS = 7
 
 

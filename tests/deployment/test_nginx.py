@@ -22,7 +22,6 @@ from kommunbench.federation.deployment.front import PATHS
 NGINX = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("federation"),
     pytest.mark.skipif(NGINX is None, reason="no nginx here"),
 ]
 

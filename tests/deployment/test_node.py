@@ -38,7 +38,7 @@ from kommunbench.site.node_state import read_connection
 from kommunbench.site.processes import clean_environment
 from kommunbench.site.setup import make_site, with_settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("node")]
+pytestmark = pytest.mark.slow
 KOMMUNBENCH = Path(sys.executable).with_name("kommunbench")
 
 

@@ -52,7 +52,8 @@ def make_plan(settings: Settings) -> Plan:
     check_stops(settings)
     roster, federation = make_roster(settings), settings.federation
     if settings.quorum > len(roster):
-        raise ConfigError(Fault(f"asks for {settings.quorum} sites of {len(roster)}", "quorum"))
+        do = f"let more in first, or ask for fewer: quorum={max(len(roster), 1)}"
+        raise ConfigError(Fault(f"asks for {settings.quorum} sites of {len(roster)}", "quorum", do))
     privacy, names = settings.privacy, [site.name for site in roster]
     ConfigError.raise_if(too_few(privacy.name, privacy.min_sites, privacy.threshold, names))
     spec = make_spec(settings)

@@ -47,4 +47,4 @@ def find(room: str, name: str) -> Any:
 def did_you_mean(name: str, known: tuple[str, ...]) -> str:
     """A suggestion for a mistyped name, or the list of what there is."""
     near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else "there is " + ", ".join(known)
+    return f"did you mean {near[0]!r}?" if near else "there is " + (", ".join(known) or "none yet")

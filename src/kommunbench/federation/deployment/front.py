@@ -74,7 +74,7 @@ REMEDIES = {
     "forged": "the site answers for another: `kommunbench coordinator remove` it, and call them",
     "size": "call them: no answer is that large",
     "unsigned": "nothing, unless it is often: somebody is trying the door",
-    "path": "nothing, unless it is often: somebody is trying the door",
+    "path": "nothing: a site's doctor looks in so; if it is often, somebody is trying the door",
 }
 """What whoever coordinates can do about a refusal, by its reason."""
 ACTIVATION_FAILED, UNAUTHENTICATED = 2004, 2000
