@@ -2,7 +2,10 @@
 
     mutmut run "kommunbench.release.peers.*"       # mutmut 3 makes all mutants and learns which test calls what
     python benchmarks/mutants.py                   # tries every mutant that has no verdict yet
+    python benchmarks/mutants.py cells policy      # of these files alone
     python benchmarks/mutants.py --again           # and those once more that survived
+
+They come in an order drawn by --seed, so that what has been tried when it is stopped is a random sample.
 
 mutmut starts pytest anew for each mutant and has it find up to 370 tests again, one by one: seconds, where the first
 of them notices in a millisecond. Here tests are found once. Each mutant is a fork that runs the tests which call the
@@ -13,8 +16,10 @@ At the end stands the table of docs/mutants.md, and --survivors writes the list 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
+import random
 import resource
 import shutil
 import sys
@@ -51,21 +56,25 @@ def verdicts() -> list[SourceFileMutationData]:
 class Forks:
     """In place of pytest's own loop over the tests that it found: a fork for each mutant."""
 
-    def __init__(self, children: int, again: bool) -> None:
-        self.children = children
+    def __init__(self, asked: argparse.Namespace) -> None:
+        self.children = asked.children
         stats = json.loads((ROOT / "mutants" / "mutmut-stats.json").read_text(encoding="utf-8"))
         self.seconds, self.callers = stats["duration_by_test"], stats["tests_by_mangled_function_name"]
         self.running: dict[int, tuple[SourceFileMutationData, str, float, str]] = {}
         self.done = 0
-        wanted = (None, SURVIVED) if again else (None,)
-        found = [(data, name) for data in verdicts() for name, code in data.exit_code_by_key.items() if code in wanted]
-        self.todo = sorted(found, key=lambda each: self.cost(each[1]))
-
-    def cost(self, mutant: str) -> float:
-        return sum(self.seconds.get(test, 0) for test in self.callers.get(mangled_name_from_mutant_name(mutant), ()))
+        wanted = (None, SURVIVED) if asked.again else (None,)
+        self.todo = [
+            (data, name)
+            for data in verdicts()
+            if not asked.files or Path(data.path).stem in asked.files
+            for name, code in data.exit_code_by_key.items()
+            if code in wanted
+        ]
+        random.Random(asked.seed).shuffle(self.todo)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = {item.nodeid: item for item in session.items}
+        gc.freeze()
         if self.fork(session, list(items.values()), "") != SURVIVED:
             raise SystemExit("the tests fail without a mutant")
         for data, mutant in self.todo:
@@ -169,7 +178,9 @@ def main() -> None:
     parser.add_argument(
         "--again", action="store_true", help="also those that survived, under the tests as they are now"
     )
+    parser.add_argument("files", nargs="*", help="of the door, without .py; none: all of them")
     parser.add_argument("--children", type=int, default=2, help="so many at a time")
+    parser.add_argument("--seed", type=int, default=1, help="of the order")
     parser.add_argument("--survivors", type=Path, help="write them to this file, as JSON lines")
     parser.add_argument("--only-table", action="store_true", help="try nothing")
     asked = parser.parse_args()
@@ -177,7 +188,7 @@ def main() -> None:
         for place in (ROOT, ROOT / "src"):  # else the tests would import what is not broken
             sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != place]
         sys.path[:0] = [str(ROOT / "mutants" / name) for name in ("src", "tests", "benchmarks")]
-        forks = Forks(asked.children, asked.again)
+        forks = Forks(asked)
         os.chdir(ROOT / "mutants")
         os.environ["MUTANT_UNDER_TEST"] = ""
         pytest.main(list(ARGS), plugins=[forks])
