@@ -32,8 +32,8 @@ door: $(READY)
 
 mutants: $(READY)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[mutants]"
-	$(VENV)/bin/mutmut run --max-children 2
-	$(VENV)/bin/mutmut results
+	$(VENV)/bin/mutmut run --max-children 2 "kommunbench.release.peers.*"
+	$(VENV)/bin/python benchmarks/mutants.py --survivors mutants/survivors.jsonl
 
 wheel: $(READY)
 	$(VENV)/bin/python -m build --wheel

@@ -24,7 +24,7 @@ from typing import Any
 from kommunbench.models.private import noise_for, spent_epsilon
 
 EPSILONS = ("inf", "8", "3", "1")
-TASK, EXAMPLES, TESTS, BATCH, ROUND_STEPS, ROUNDS, DELTA = "summarization", 2000, 60, 48, 4, 4, 1e-5
+TASK, EXAMPLES, TESTS, BATCH, ROUND_STEPS, ROUNDS, DELTA = "summarization", 2000, 60, 128, 12, 1, 1e-5
 SITES, LEFT_OUT = ("lovsala", "sydmark"), ("alvhammar", "kustbygd", "norrgryta", "vidsjo")
 SIZES = f"{{train: {EXAMPLES}, validation: 0, test: {TESTS}}}"
 WORDS = (
@@ -39,7 +39,7 @@ WORDS = (
     "train.alpha=4",
     f"train.batch_size={BATCH}",
     f"train.epochs={ROUND_STEPS * BATCH / EXAMPLES}",
-    "train.learning_rate=0.04",
+    "train.learning_rate=0.05",
     "train.clip_norm=0.1",
     "engine.workers=1",
     "tracking=off",

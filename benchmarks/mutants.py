@@ -9,7 +9,8 @@ They come in an order drawn by --seed, so that what has been tried when it is st
 
 mutmut starts pytest anew for each mutant and has it find up to 370 tests again, one by one: seconds, where the first
 of them notices in a millisecond. Here tests are found once. Each mutant is a fork that runs the tests which call the
-changed function, the quick ones first, until one fails. Verdicts go where mutmut keeps them (`mutmut results`).
+changed function until one fails: those in the file's own test module first, quick ones before slow ones, searches last.
+Verdicts go where mutmut keeps them (`mutmut results`).
 At the end stands the table of docs/mutants.md, and --survivors writes the list of those that nobody noticed.
 """
 
@@ -26,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ class Forks:
             raise SystemExit("the tests fail without a mutant")
         for data, mutant in self.todo:
             tests = self.callers.get(mangled_name_from_mutant_name(mutant), ())
-            own = sorted((items[test] for test in tests if test in items), key=self.order)
+            own = sorted((items[test] for test in tests if test in items), key=self.order(f"/test_{data.path.stem}.py"))
             if not own:
                 self.note(data, mutant, NO_TESTS, 0.0)
                 continue
@@ -94,8 +95,13 @@ class Forks:
             self.reap()
         return True
 
-    def order(self, item: pytest.Item) -> tuple[bool, float]:
-        return is_hypothesis_test(getattr(item, "obj", None)), self.seconds.get(item.nodeid, 0)
+    def order(self, file: str) -> Callable[[pytest.Item], tuple[bool, bool, float]]:
+        """Searches last; before them, the tests in `file` first, and quick ones first."""
+        return lambda item: (
+            is_hypothesis_test(getattr(item, "obj", None)),
+            file not in item.nodeid,
+            self.seconds.get(item.nodeid, 0),
+        )
 
     def fork(self, session: pytest.Session, items: list[pytest.Item], mutant: str) -> int:
         folder = tempfile.mkdtemp(prefix="kb-mutant-")

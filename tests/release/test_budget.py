@@ -144,6 +144,29 @@ def test_approved_sums_with_noise_are_held_against_the_budget_when_they_leave(le
     assert bool(ledger.entries()[-1]["dp"]) is (code is Code.OK)
 
 
+def test_exact_sums_that_were_approved_leave_when_the_budget_is_spent(ledger: Ledger) -> None:
+    from kommunbench.release import Approvals
+
+    policy = d.make_policy(results="approve", epsilon_a_year=5.0)
+    request = d.make_request(cells=d.CELLS[:1])
+    assert let_out(policy, request, d.make_answer(request), None, ledger).code is Code.PENDING
+    (waiting,) = Approvals(ledger).all()
+    Approvals(ledger).decide(waiting.payload, "approved", "dpo")
+    assert Code.OK in noisy(ledger, "other").codes, "6, under a policy of 8"
+    assert let_out(policy, request, d.make_answer(request), None, ledger).code is Code.OK
+
+
+def test_what_a_run_promised_is_held_against_training_and_tallies_apart() -> None:
+    policy = d.make_policy(epsilon_a_run=100.0, epsilon_a_year=100.0)
+    both = DpSettings(name="both", epsilon=5.0, tallies="laplace", tally_epsilon=6.0, tally_shares=3)
+    spent = Spent(training=(5.0, DP.delta), tallies={"guideline_qa": 3})
+    assert spent.run(both)[0] == pytest.approx(11.0)
+    assert spent.code(policy, both) is Code.OK
+    assert spent.code(policy, both.model_copy(update={"tally_epsilon": 5.9, "tally_shares": 2})) is Code.BUDGET_SPENT
+    by_noise = DpSettings(name="noise", noise_multiplier=1.0)
+    assert Spent(training=(7.0, DP.delta)).code(policy, by_noise) is Code.OK, "it promised noise, and no epsilon"
+
+
 def test_a_rounds_noise_is_kept_for_the_accountant(ledger: Ledger) -> None:
     """The next round's epsilon follows from all steps so far."""
     spent = Spent().with_training(steps(1.0)).with_training(steps(1.5, noise_multiplier=2.0))

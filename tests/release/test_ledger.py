@@ -148,6 +148,38 @@ def test_a_missing_or_unreadable_head_is_found(ledger):
     assert found(ledger) == [(6, "missing")]
 
 
+def test_what_is_wrong_is_said_in_words(ledger):
+    content = fill(ledger)
+    for now, said in (
+        ([content[0], content[2], *content[3:]], "1 before it"),
+        ([content[1], content[0], *content[2:]], "holds entry 1 and follows entry 2"),
+        ([*content[:2], content[1], *content[2:]], "holds entry 2 and follows entry 2"),
+        ([*content[:2], b"{}\n", *content[3:]], "is not a whole line"),
+        (content[:3], "2 at the end"),
+        ([*content[:4], rehash(content[4], what=9)], "its hash is not the one that was noted when it was written"),
+        ([rehash(content[0], what=9), *content[1:]], "its hash is not the one that the next line states"),
+    ):
+        put(ledger, now)
+        assert said in {finding.what for finding in verify(ledger.path)}, said
+
+
+def test_a_line_that_is_there_twice_has_moved(ledger):
+    content = fill(ledger)
+    put(ledger, [*content[:2], content[1], *content[2:]])
+    assert (3, "moved") in found(ledger)
+
+
+def test_a_ledger_of_one_line_needs_no_head_and_one_that_is_emptied_has_lost_it(ledger):
+    content = fill(ledger, 1)
+    head = ledger.head.read_bytes()
+    ledger.head.unlink()
+    assert found(ledger) == []
+    ledger.head.write_bytes(head)
+    put(ledger, [])
+    assert found(ledger) == [(1, "missing")]
+    assert content
+
+
 def test_moved_lines_are_found(ledger):
     content = fill(ledger)
     put(ledger, [content[0], content[2], content[1], *content[3:]])

@@ -30,6 +30,14 @@ def test_hours(hours, open_, closed):
     assert not any(at(datetime.fromisoformat(f"2026-03-01T{clock}")) for clock in closed)
 
 
+def test_always_is_at_any_time():
+    assert all(ReleasePolicy().open_at(datetime.fromisoformat(f"2026-03-01T{hour:02}:00")) for hour in range(24))
+
+
+def test_a_policy_that_knows_nothing_installed_allows_no_metric():
+    assert ReleasePolicy().metric_code(d.task_ref(d.QA), d.QA.metrics[0]) is Code.METRIC_NOT_ALLOWED
+
+
 @pytest.mark.parametrize("hours", ["never", "8-17", "24:00-06:00", "08:00-17:60", "08:00-17:00 or 18:00-19:00", ""])
 def test_hours_that_are_none_are_refused(hours):
     with pytest.raises(ValidationError):

@@ -204,6 +204,19 @@ def test_a_policy_that_says_no_leaves_no_line(tmp_path: Path, policy: dict[str, 
     assert ledger.entries() == []
 
 
+def test_nobody_approves_by_saying_nothing(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="--by"):
+        let_out_statistics(
+            ReleasePolicy(results="approve"), [triage({"gata": 20})], ABOUT, Ledger(tmp_path / "ledger.jsonl")
+        )
+
+
+def test_a_small_split_is_folded_and_it_is_said() -> None:
+    made = review(replace(triage({"gata": 20}), splits=(3, 7, 10)))
+    assert made.tasks["triage"].splits == (None, None, 10)
+    assert made.withheld == {"triage/splits": Code.SMALL_CELL}
+
+
 def test_one_example_more_than_last_time_stays_and_the_same_or_ten_more_leave(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.jsonl")
 

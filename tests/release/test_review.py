@@ -14,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kommunbench.core.answer import Answer, Code, Cost
+from kommunbench.core.errors import PolicyError
 from kommunbench.core.model import TrainSettings
 from kommunbench.core.spec import Cell, ModelRef, Total
 from kommunbench.release import Ledger, admit, let_out, refuse, review
 from kommunbench.release.past import Past
+from kommunbench.release.review import log_place
 
 SHOWN = Past(here={"guideline_qa/test/abstention": frozenset({d.N})})
 
@@ -488,6 +490,21 @@ def test_whatever_the_answer_holds_the_reply_has_the_layout_and_no_small_number(
         for index in slot.support:
             assert row[index] == 0 or row[index] >= few
             assert row[0] - row[index] == 0 or row[0] - row[index] >= few
+
+
+def test_a_failure_is_told_by_its_kind_and_place_alone(caplog):
+    log_place("nothing leaves", ValueError("Anna"))
+    log_place("nothing leaves", PolicyError("Anna"))
+    try:
+        raise ValueError("Anna")
+    except ValueError as error:
+        log_place("nothing leaves", error)
+        line = error.__traceback__.tb_lineno
+    assert [record.getMessage() for record in caplog.records] == [
+        "nothing leaves: ValueError at unknown",
+        "nothing leaves: an error at unknown",
+        f"nothing leaves: ValueError at test_review.py:{line}",
+    ]
 
 
 def test_release_is_not_a_dataclass_that_could_be_replaced():

@@ -17,7 +17,7 @@ import pytest
 
 import kommunbench
 from kommunbench.core.answer import Code
-from kommunbench.release import Release, payload, review, sealed
+from kommunbench.release import Release, payload, refuse, review, sealed
 
 
 @pytest.fixture
@@ -129,6 +129,11 @@ def test_a_payload_is_read_back(release):
     assert {key: array.tolist() for key, array in adapter.items()} == {
         key: array.tolist() for key, array in release.adapter.items()
     }
+
+
+def test_a_refusal_without_numbers_is_read_back():
+    (status, values, codes, _), adapter = sealed.read_payload(refuse(Code.INTERNAL).payload())
+    assert (status.tolist(), values.tolist(), codes.tolist(), adapter) == ([Code.INTERNAL] * 2, [], [], {})
 
 
 def test_bytes_that_are_no_payload_are_refused(release):

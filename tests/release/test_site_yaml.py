@@ -145,6 +145,11 @@ def test_a_broken_file_names_the_line(write, line):
     assert str(broken(path)).startswith(f"{path}:{4 if line.endswith('[') else 3}: ")
 
 
+def test_a_letter_that_yaml_does_not_know_has_no_line(write):
+    path = write("# \x00\n")
+    assert str(broken(path)).startswith(f"{path}: not YAML (")
+
+
 def test_a_value_that_is_wrong_is_not_called_an_unknown_setting(write):
     said = str(broken(write("min_examples: ten\nyes: 1\n")))
     assert "did you mean" not in said
