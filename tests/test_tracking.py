@@ -16,6 +16,7 @@ import pytest
 
 from fabricate import fabricate
 from kommunbench.core.errors import TrackingError
+from kommunbench.report.build import build_report
 from kommunbench.report.record import RunFolder
 from kommunbench.report.rows import Report
 from kommunbench.report.write import write_report
@@ -23,6 +24,7 @@ from kommunbench.tracking import TrackingSettings, find_experiment, log_evidence
 from kommunbench.tracking.adapter import beats_base
 from kommunbench.tracking.artifacts import FOLDERS
 from kommunbench.tracking.machine import log_machine, read_samples, watching_machine
+from kommunbench.tracking.nodes import make_nodes
 
 CANARY = "KANARIEFAGEL-7f3a"
 SETTINGS = TrackingSettings()
@@ -474,3 +476,10 @@ def count_rows(folder: RunFolder) -> dict[str, int]:
     with sqlite3.connect(folder.path.parent / "mlflow.db") as store:
         tables = [name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return {name: store.execute(f'SELECT COUNT(*) FROM "{name}"').fetchone()[0] for name in tables}
+
+
+def test_a_round_that_may_go_on_has_no_cost_in_a_curve_yet(tmp_path):
+    for close, steps in ((False, {0, 1, 2}), (True, {0, 1, 2, 3})):
+        cut = fabricate(tmp_path / str(close), close=close)
+        node = make_nodes(cut, cut.info(), build_report(cut))[0]
+        assert {step for name, step in node.points if name.startswith("run_cost/")} == steps

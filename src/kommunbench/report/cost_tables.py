@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kommunbench.report.pareto import beats
-from kommunbench.report.rows import Leaderboard, Report, Row, TaskRow
+from kommunbench.report.rows import CostRow, Leaderboard, Report, Row, TaskRow
 from kommunbench.report.tables import Table, primary_label, without_empty
 from kommunbench.report.wording import NOTHING, Language, count, counted, lacking, number, pick, say, system
 
@@ -171,7 +171,7 @@ def cost_table(report: Report, language: Language) -> Table:
             if cost.energy_j is None
             else number(cost.energy_j / 1000, "kJ", language),
         ),
-        (say(language, "Träningssteg", "Training steps"), count(cost.train_steps, language)),
+        (say(language, "Träningssteg", "Training steps"), _steps(cost, language)),
         (say(language, "Sekunder mätning", "Seconds evaluating"), count(round(cost.evaluate_seconds), language)),
         (say(language, "Sekunder träning", "Seconds training"), count(round(cost.train_seconds), language)),
         (
@@ -186,6 +186,10 @@ def cost_table(report: Report, language: Language) -> Table:
     ]
     header = (say(language, "Vad", "What"), say(language, "Hur mycket", "How much"))
     return Table(say(language, "Vad körningen kostade", "What the run took"), header, tuple(lines), "lr")
+
+
+def _steps(cost: CostRow, language: Language) -> str:
+    return _rounded(cost.train_steps, language) if cost.train_seconds else count(cost.train_steps, language)
 
 
 def _rounded(tokens: int, language: Language) -> str:

@@ -19,6 +19,7 @@ from kommunbench.report.statistics import MIN_SITES, Heterogeneity, Moments, Spr
 TOO_FEW_SITES = f"fewer than {MIN_SITES} sites"
 EXACT = DpSettings()
 NOISE = "noise was added, and at a site it is as large as what it was added to"
+DROWNED = "the noise is as large as what it was added to"
 NO_SUMS = "no closing sums from every site in the value"
 ONE_EXAMPLE = "a site in the value has a single example"
 
@@ -57,8 +58,12 @@ class Estimate:
         self._centres: dict[str, Tally] = {}
 
     def value(self, total: Tally) -> float | None:
-        """The measure's value of a sum; None where it is undefined."""
-        return self.metric.value(feasible(self.metric, total) if self.dp.noisy else total, self.measure)
+        """The measure's value of a sum; None where it is undefined, or where noise makes it what no share can be."""
+        if not self.dp.noisy:
+            return self.metric.value(total, self.measure)
+        value = self.metric.value(feasible(self.metric, total), self.measure)
+        drowned = value is not None and self.measure.unit == "share" and not 0 <= value <= 1
+        return None if drowned else value
 
     def noisy_spread(self, total: Tally, tallies: int) -> Spread | str:
         """Standard error at a sum of so many noised tallies, or why there is none."""
@@ -212,7 +217,7 @@ def _row(cell: Cell, group: str, estimate: Estimate, pooled: Pooled, primary: bo
         interval=None if low is None else "noisy" if estimate.dp.noisy else "wilson" if measure.proportion else "delta",
         noise=estimate.noise(pooled),
         interval_new_site="hksj" if spread else None,
-        reason=_reason(value, pooled),
+        reason=DROWNED if value is None and pooled.by_site and estimate.dp.noisy else _reason(value, pooled),
         interval_reason=interval if isinstance(interval, str) else None,
         new_site_reason=across if isinstance(across, str) else None,
     )

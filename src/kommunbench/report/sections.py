@@ -220,6 +220,13 @@ def _brief(report: Report, language: Language) -> Iterator[str]:
         if best is None or best.value is None:
             yield f"**{title}**: " + say(language, "inget tal kunde lämnas ut.", "no number could be released.")
             continue
+        if report.dp and report.dp.tallies != "exact" and best.low is None:
+            yield f"**{title}**: " + say(
+                language,
+                "bruset är så stort att inget säkert kan sägas om vilket system som är bäst.",
+                "the noise is so large that nothing can be said for sure of which system is best.",
+            )
+            continue
         value = number(best.value, best.unit, language)
         words = f"**{title}**: " + _leaders(first or [system(best, report, language)], language)
         words += f" ({task.primary} {value}; 95 %: {interval(best.low, best.high, best.unit, language)})."
@@ -256,7 +263,14 @@ def _missing(report: Report, language: Language) -> Section:
     table = absence_table(report, language)
     if not table.rows:
         everyone = say(language, "Alla organisationer svarade på allt.", "Every site answered everything.")
-        return Section(title, text=(everyone,))
+        masked = say(
+            language,
+            "Alla organisationer svarade. Vilka som inte är med i ett tal, och varför, stannar hos dem: hur många det "
+            "är står under Saknas i topplistan.",
+            "Every site answered. Which of them are not in a number, and why, stays with them: how many stands under "
+            "Lacking in the leaderboard.",
+        )
+        return Section(title, text=(masked if any(row.withheld for row in report.rows) else everyone,))
     full = sum(site.status == "ok" for site in report.roster)
     text = say(
         language,

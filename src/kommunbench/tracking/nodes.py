@@ -104,13 +104,16 @@ def _run_node(folder: RunFolder, info: RunInfo, report: Report) -> Node:
         node.put(f"gain/{task}{prompt}", step, pair.difference)
         for name in ("low", "high", "p_holm"):
             node.put(f"gain/{task}{prompt}_{name}", step, getattr(pair, name))
-    for metric, step, value in _costs(folder):
+    for metric, step, value in _costs(folder, report.complete):
         node.put(metric, step, value)
     return node
 
 
-def _costs(folder: RunFolder) -> Iterator[tuple[str, int, float]]:
-    """What each round took, by the replies' own account. Seconds are the slowest site's, for all work at once."""
+def _costs(folder: RunFolder, complete: bool) -> Iterator[tuple[str, int, float]]:
+    """What each round took, by the replies' own account. Seconds are the slowest site's, for all work at once.
+
+    The last round of an interrupted run is left out: it may go on, and MLflow takes no point of a curve back.
+    """
     rounds: dict[int, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for reply in folder.received():
         if found := re.fullmatch(r"(?:seed-\d+-)?round-(\d+)", reply.moment):
@@ -121,6 +124,8 @@ def _costs(folder: RunFolder) -> Iterator[tuple[str, int, float]]:
             total["run_cost/tokens"] += reply.cost.prompt_tokens + reply.cost.new_tokens + reply.cost.train_tokens
             total["run_cost/sites"] += reply.status == "ok" and reply.site != MASKED_SUM
     for step, total in rounds.items():
+        if not complete and step == max(rounds):
+            continue
         yield from ((metric, step, value) for metric, value in total.items())
 
 
