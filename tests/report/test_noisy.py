@@ -9,6 +9,7 @@ from kommunbench.core.dp import DpSettings
 from kommunbench.core.metric import FIXED
 from kommunbench.core.registry import find
 from kommunbench.release import noise
+from kommunbench.report.estimate import Estimate
 from kommunbench.report.noisy import feasible, noise_deviation, noisy_spread
 
 EXACT_MATCH, ROUGE = find("metrics", "exact_match"), find("metrics", "rouge")
@@ -59,3 +60,14 @@ def test_a_drowned_sum_has_no_interval() -> None:
     weak = DP.model_copy(update={"tally_shares": 10_000})
     assert "noise" in str(noisy_spread(weak, EXACT_MATCH, measure, (60, 0, 30), 1))
     assert "noise" in str(noisy_spread(DP, EXACT_MATCH, measure, (0, 0, 0), 1))
+
+
+def test_a_share_that_noise_makes_more_than_all_is_no_value() -> None:
+    citation = find("metrics", "citation")
+    precision, total = citation.measure("citation_precision"), [10, 0] + [0] * (len(citation.names) - 2)
+    for name, count in (("right", 50), ("cited", 10)):
+        total[citation.names.index(name)] = count
+    assert Estimate(citation, precision, {}, {}, DP).value(tuple(total)) is None
+    assert Estimate(citation, precision, {}, {}).value(tuple(total)) == 5, "without noise it would be a fault to see"
+    total[citation.names.index("right")] = 9
+    assert Estimate(citation, precision, {}, {}, DP).value(tuple(total)) == 0.9

@@ -217,15 +217,15 @@ def _brief(report: Report, language: Language) -> Iterator[str]:
             if place.rstrip("=") == "1"
         ]
         best = report.by_key[board.standings[0].row.key] if board.standings else None
-        if best is None or best.value is None:
-            yield f"**{title}**: " + say(language, "inget tal kunde lämnas ut.", "no number could be released.")
-            continue
-        if report.dp and report.dp.tallies != "exact" and best.low is None:
+        if report.dp and report.dp.tallies != "exact" and best is not None and best.low is None and best.sites:
             yield f"**{title}**: " + say(
                 language,
-                "bruset är så stort att inget säkert kan sägas om vilket system som är bäst.",
-                "the noise is so large that nothing can be said for sure of which system is best.",
+                "med bruset finns inget intervall här, så inget säkert kan sägas om vilket system som är bäst.",
+                "with the noise there is no interval here, so nothing is sure of which system is best.",
             )
+            continue
+        if best is None or best.value is None:
+            yield f"**{title}**: " + say(language, "inget tal kunde lämnas ut.", "no number could be released.")
             continue
         value = number(best.value, best.unit, language)
         words = f"**{title}**: " + _leaders(first or [system(best, report, language)], language)
