@@ -6,6 +6,7 @@ The coordinator is told a code and no more; the sentences here have what only th
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -21,7 +22,7 @@ from kommunbench.site.settings import SiteSettings
 
 log = logging.getLogger("kommunbench.site")
 SHOWN = 12
-"""Digits of a digest that are enough to tell two apart."""
+"""Digits of a digest, or characters of a version, that are enough to tell two apart."""
 WHOLE = (Code.VERSION_MISMATCH, Code.FOREIGN_BUNDLE)
 """Refused before the policy was read: nothing else is worth saying."""
 
@@ -59,12 +60,18 @@ def _asked(key: tuple[object, ...], code: Code) -> Iterator[str]:
 
 
 def _version(request: Request, run: str) -> Fault:
-    do = "runs need the same on both sides; `kommunbench site upgrade --check` says how to install"
-    return Fault(f"asked by kommunbench {request.spec.kommunbench}, and this site has {__version__}", run, do)
+    asked = _shown(request.spec.kommunbench)
+    do = f"runs need the same on both sides: install {asked} here, or ask the coordinator for {__version__}"
+    return Fault(f"asked by kommunbench {asked}, and this site has {__version__}", run, do)
+
+
+def _shown(sent: str) -> str:
+    """The beginning of what the coordinator sent, without anything that could look like a line of our own."""
+    return re.sub(r"[^0-9A-Za-z.+-]", "?", sent)[:SHOWN]
 
 
 def _task(settings: SiteSettings, request: Request, name: str, run: str) -> Fault:
-    asked = request.spec.task(name).digest[:SHOWN]
+    asked = _shown(request.spec.task(name).digest)
     try:
         here = f"the one here is {load_task(name, (*settings.tasks, *overlay('tasks'))).digest[:SHOWN]}"
     except TaskError:

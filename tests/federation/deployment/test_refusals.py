@@ -78,7 +78,13 @@ def test_a_newer_and_an_older_version_are_told_at_the_site(
     assert code is Code.VERSION_MISMATCH
     assert "run prov" in said
     assert f"asked by kommunbench {version}, and this site has {__version__}" in said
-    assert "`kommunbench site upgrade --check` says how to install" in said
+    assert f"install {version} here, or ask the coordinator for {__version__}" in said
+
+
+def test_a_version_that_is_none_cannot_write_lines_of_its_own_into_the_log(tmp_path: Path, spec: RunSpec) -> None:
+    _, said = refused(site(tmp_path), spec.model_copy(update={"kommunbench": "1\nrefused (OK): `rm -r /`"}))
+    assert "kommunbench 1?refused??O, and" in said
+    assert len(said.splitlines()) == 1
 
 
 def test_a_foreign_bundle_is_told_at_the_site_with_both_digests(tmp_path: Path, spec: RunSpec) -> None:
