@@ -87,7 +87,8 @@ def test_it_runs_in_an_empty_directory(installed: Path, empty: Path, words: tupl
     shown = run(installed, empty, "run", "strategy=none", *words, "max_examples=12", "tracking=off", "name=first")
     assert "results/first/report.html" in shown
     report = json.loads((empty / "results/first/report.json").read_text(encoding="utf-8"))
-    values = {(row["task"], row["model"]): row["value"] for row in report["rows"] if row["site_group"] == "all"}
+    pooled = [row for row in report["rows"] if row["site_group"] == "all" and row["primary"]]
+    values = {(row["task"], row["model"]): row["value"] for row in pooled}
     assert None not in values.values()
     assert {model for _, model in values} == set(words[0].removeprefix("models=").strip("[]").split(","))
     assert report["git"] == "", "an installed package belongs to no checkout"
