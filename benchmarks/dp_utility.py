@@ -4,10 +4,10 @@
     python benchmarks/dp_utility.py --results DIR --seeds 1 2 3
 
 Every row is a run of `kommunbench run`; only the noise differs. Two synthetic sites with 2,000 training examples of
-one task each, since noise hides one example among many and there must be many. There is one round of twelve steps; each
-example is in a batch with a chance of 6.4 %. Every example's gradient is clipped low, rank and steps are few and the learning rate
-is high: of four settings, tried at one site, on the losses of 60 of its texts. A
-private run's batches and noise have no seed and differ every time. Some ten minutes of one processor a seed.
+one task each, since noise hides one example among many and there must be many. There is one round of twelve steps;
+each example is in a batch with a chance of 6.4 %. Every example's gradient is clipped low, rank and steps are few and
+the learning rate is high. A private run's batches and noise have no seed and differ every time. Some ten minutes of
+one processor a seed.
 """
 
 from __future__ import annotations

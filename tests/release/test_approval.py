@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import doorway as d
@@ -140,6 +141,16 @@ def test_who_decided_when_and_why_is_kept_and_in_the_ledger(ledger):
     assert (held.by, held.why) == (line["by"], line["why"]) == ("Registrator", "för litet underlag")
     assert held.decided == line["time"] >= held.made
     assert datetime.fromisoformat(held.made).utcoffset() == timedelta(0)
+
+
+def test_what_waits_is_of_the_data_that_was_registered_then(ledger):
+    """By the time of the yes the site's data may be others."""
+    marks = {"guideline_qa": "7" * 64}
+    let_out(RESULTS, WORK, replace(d.make_answer(WORK), registrations=marks), None, ledger)
+    assert only(ledger).data == marks
+    Approvals(ledger).decide(only(ledger).payload, "approved", by="Registrator")
+    let_out(RESULTS, WORK, replace(d.make_answer(WORK), registrations={"guideline_qa": "8" * 64}), None, ledger)
+    assert ledger.entries()[-1]["data"] == marks
 
 
 def test_a_yes_needs_no_reason(ledger):

@@ -167,6 +167,29 @@ def test_what_a_run_promised_is_held_against_training_and_tallies_apart() -> Non
     assert Spent(training=(7.0, DP.delta)).code(policy, by_noise) is Code.OK, "it promised noise, and no epsilon"
 
 
+@pytest.mark.parametrize(("year", "code"), [(9.0, Code.OK), (8.9, Code.BUDGET_SPENT)])
+def test_weights_and_sums_of_one_reply_are_counted_together(ledger: Ledger, year: float, code: Code) -> None:
+    """The sums come first: 4 of them and 5 of the weights are 9."""
+    cells = d.CELLS[:1]
+    shares = len(d.make_request(cells=cells).slots())
+    dp = DpSettings(name="both", epsilon=5.0, tallies="laplace", tally_epsilon=4.0, tally_shares=shares)
+    request = d.train_request(spec=d.make_spec(dp=dp), cells=cells)
+    answer = d.trained(request)
+    answer.private_steps = steps(5.0)
+    policy = d.make_policy(**OPEN, min_cell=1, epsilon_a_run=100.0, epsilon_a_year=year)
+    release = let_out(policy, request, answer, d.weights(), ledger)
+    assert set(release.codes.tolist()) == {Code.OK}
+    assert release.adapter_code is code
+
+
+def test_the_largest_epsilon_of_another_run_counts_and_not_its_last(ledger: Ledger) -> None:
+    now = datetime.now(UTC)
+    for epsilon in (3.0, 2.0):
+        dp = {"epsilon": epsilon, "delta": 1e-5, "steps": [], "training": [0.0, 0.0], "tallies": {}}
+        ledger.append({"time": now.isoformat(), "spec": "a" * 64, "dp": dp})
+    assert Spent.of(ledger.entries(), "b" * 64, now).elsewhere == (3.0, 1e-5)
+
+
 def test_a_rounds_noise_is_kept_for_the_accountant(ledger: Ledger) -> None:
     """The next round's epsilon follows from all steps so far."""
     spent = Spent().with_training(steps(1.0)).with_training(steps(1.5, noise_multiplier=2.0))

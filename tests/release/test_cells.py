@@ -69,6 +69,14 @@ def test_a_sum_of_squares_is_never_negative():
     assert not within_bounds(d.close_request().slots()[0], (0, 0, -5))
 
 
+def test_a_closing_sum_is_held_against_the_tallies_of_its_own_run_alone():
+    slot = Slot((d.CELLS[0], "chrf", "chrf"))
+    name = "guideline_qa/test/chrf"
+    past = Past(here={name: frozenset({40})}, elsewhere={name: frozenset({41})})
+    assert past.code(d.make_policy(), slot, 40) is Code.OK
+    assert past.code(d.make_policy(), slot, 41) is Code.SMALL_CELL
+
+
 def test_a_pair_needs_the_tallies_of_both_sides():
     left, right = d.CELLS[0], d.cell("summarization")
     pair = Slot((left, right, "chrf", "chrf"))

@@ -34,6 +34,11 @@ def test_always_is_at_any_time():
     assert all(ReleasePolicy().open_at(datetime.fromisoformat(f"2026-03-01T{hour:02}:00")) for hour in range(24))
 
 
+def test_what_staff_said_is_a_metric_where_ratings_are_allowed():
+    assert d.make_policy().metric_code(d.task_ref(d.QA), "rated_correct") is Code.METRIC_NOT_ALLOWED
+    assert d.make_policy(ratings="allow").metric_code(d.task_ref(d.QA), "rated_correct") is Code.OK
+
+
 def test_a_policy_that_knows_nothing_installed_allows_no_metric():
     assert ReleasePolicy().metric_code(d.task_ref(d.QA), d.QA.metrics[0]) is Code.METRIC_NOT_ALLOWED
 

@@ -492,6 +492,12 @@ def test_whatever_the_answer_holds_the_reply_has_the_layout_and_no_small_number(
             assert row[0] - row[index] == 0 or row[0] - row[index] >= few
 
 
+def test_without_a_policy_the_way_out_has_the_layout_of_what_was_asked(tmp_path):
+    request = d.make_request()
+    release = let_out(None, request, d.make_answer(request), None, Ledger(tmp_path / "ledger.jsonl"))
+    assert release.codes.tolist() == [Code.POLICY_MISSING] * len(request.slots())
+
+
 def test_a_failure_is_told_by_its_kind_and_place_alone(caplog):
     log_place("nothing leaves", ValueError("Anna"))
     log_place("nothing leaves", PolicyError("Anna"))

@@ -126,3 +126,12 @@ def test_a_whole_run_with_rounding_closes(tmp_path):
 )
 def test_a_sum_over_two_steps_keeps_one_leading_digit_and_goes_away_from_zero_of_two_as_near(total, kept):
     assert rounded_row(Slot(("a", "b", "c")), (10, total, 400), 5)[:2] == (10, kept)
+
+
+def test_squares_stay_where_they_are_large_enough_for_their_sum():
+    assert rounded_row(Slot(("a", "b", "c")), (10, 16, 30), 5) == (10, 16, 32)
+
+
+def test_what_could_not_be_scored_is_rounded_by_itself():
+    slot = Slot((d.cell(), "exact_match"), find("metrics", "exact_match"))
+    assert rounded_row(slot, (40, 7, 33), 5) == (40, 5, 35)
