@@ -9,7 +9,7 @@ import stat
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kommunbench.core.errors import PolicyError
@@ -56,6 +56,7 @@ def test_a_file_that_is_no_key_is_not_replaced(tmp_path, content):
     assert path.read_bytes() == content
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=50), st.integers(0, 63), st.integers(1, 255))
 def test_a_signature_is_for_one_key_one_purpose_and_one_message(tmp_path_factory, message, place, change):
     home = tmp_path_factory.getbasetemp()
