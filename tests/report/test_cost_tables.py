@@ -5,6 +5,7 @@ from __future__ import annotations
 from fabricate import SIZES, Fabricated
 from kommunbench.core.spec import COST, Cell
 from kommunbench.report.cost_tables import answering, answering_tables, answering_text, cost_table
+from kommunbench.report.markdown import site_page
 from kommunbench.report.rows import Report
 from kommunbench.report.tables import measure_table
 
@@ -62,3 +63,15 @@ def test_costs_are_in_one_table_alone_and_rounded_tokens_do_not_pass_for_none(re
     assert not [row for row in measure_table(task, board, report, "en").rows if row[0].startswith("cost_")]
     few = report.model_copy(update={"cost": report.cost.model_copy(update={"new_tokens": 0})})
     assert dict(cost_table(few, "en").rows)["Tokens written"] == "0, rounded"
+
+
+def test_a_site_reads_what_an_answer_takes_on_its_own_machine(report: Report, fabricated: Fabricated) -> None:
+    board = next(board for board in report.leaderboards if board.task == "lattlast")
+    here = answering(report, board, "site/lovvik")
+    found = next(one for one in here if (one.row.model, one.row.round) == ("nano", 3))
+    rows = fabricated.tallies["lovvik", NANO, COST]
+    assert found.seconds.value == sum(row[4] for row in rows) / 1e6 / len(rows)
+    page = site_page(report, "lovvik", "en")
+    assert "## What an answer takes at your site" in page
+    assert "## Vad ett svar tar hos er" in site_page(report, "lovvik", "sv")
+    assert "0.018" in page.split("## What an answer takes at your site")[1]

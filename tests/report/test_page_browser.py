@@ -89,7 +89,7 @@ def test_every_figure_has_its_table_beside_it(browser):
         " const table = next && next.tagName === 'DETAILS' ? next : last.matches('.scroll') ? last : null;"
         " return table ? table.querySelectorAll('td').length : 0})"
     )
-    assert len(behind) == 10
+    assert len(behind) == 12
     assert all(cells > 4 for cells in behind)
 
 

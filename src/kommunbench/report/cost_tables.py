@@ -11,6 +11,7 @@ from kommunbench.report.tables import Table, primary_label, without_empty
 from kommunbench.report.wording import NOTHING, Language, count, counted, lacking, number, pick, say, system
 
 ANSWERING = "answering.svg"
+COSTS = ("cost_tokens_read", "cost_tokens_written", "cost_seconds", "cost_joules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +27,15 @@ class Answering:
     """None where quality or seconds are not known."""
 
 
-def answering(report: Report, board: Leaderboard) -> list[Answering]:
-    """Every system of a leaderboard that was asked what its answers took, quickest first; what is not told is last."""
+def answering(report: Report, board: Leaderboard, group: str = "all") -> list[Answering]:
+    """Every system of a leaderboard that a group of sites told the costs of, quickest first; the untold last."""
     found = []
     for standing in board.standings:
-        row = report.by_key[standing.row.key]
-        read, written, seconds, joules = (
-            report.row(standing.row.model_copy(update={"metric": f"cost_{what}"}))
-            for what in ("tokens_read", "tokens_written", "seconds", "joules")
+        key = standing.row.model_copy(update={"site_group": group})
+        row, read, written, seconds, joules = (
+            report.row(key.model_copy(update={"metric": metric})) for metric in (standing.row.metric, *COSTS)
         )
-        if seconds is not None:
+        if row is not None and seconds is not None:
             found.append((row, read, written, seconds, joules))
     priced = [
         (row, _milliseconds(seconds.value))
@@ -66,11 +66,11 @@ def told(report: Report, board: Leaderboard) -> list[Answering]:
     return [one for one in answering(report, board) if one.front is not None]
 
 
-def answering_tables(report: Report, language: Language) -> Iterator[Table]:
+def answering_tables(report: Report, language: Language, group: str = "all") -> Iterator[Table]:
     """Tokens, seconds and joules an answer by system, a table a task."""
     first = {board.task: board for board in reversed(report.leaderboards)}
     for task in report.tasks:
-        lines = answering(report, first[task.name]) if task.name in first else []
+        lines = answering(report, first[task.name], group) if task.name in first else []
         if not lines:
             continue
         header = say(

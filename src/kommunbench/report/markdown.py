@@ -5,6 +5,7 @@ from __future__ import annotations
 from kommunbench.core.errors import DataError, Fault
 from kommunbench.core.registry import did_you_mean
 from kommunbench.report.adoption import adoption_tables, adoption_text, site_cost_table
+from kommunbench.report.cost_tables import answering_tables, answering_text
 from kommunbench.report.own_weights import SiteCards, own_weights_tables, own_weights_text
 from kommunbench.report.rows import Report
 from kommunbench.report.sections import Section, sections
@@ -35,10 +36,13 @@ def site_page(report: Report, site: str, language: Language = "en", cards: SiteC
     parts = [f"# {title} {found.title}"]
     if report.note:
         parts.append(f"> **{pick(language, report.note)}**")
-    tables = [*adoption_tables(report, language, site), site_cost_table(found, language)]
-    if len(tables) == 1:
+    advice = [*adoption_tables(report, language, site)]
+    if not advice:
         parts.append(say(language, "Körningen tränade ingen modell.", "The run trained no model."))
-    parts += [adoption_text(language), *map(_table, tables)]
+    parts += [adoption_text(language), *map(_table, advice), _table(site_cost_table(found, language))]
+    if answers := [*answering_tables(report, language, f"site/{site}")]:
+        parts.append(f"## {say(language, 'Vad ett svar tar hos er', 'What an answer takes at your site')}")
+        parts += [answering_text(report, language), *map(_table, answers)]
     if cards and any(one.score is not None for card in cards.here for one in card.standings):
         parts.append(f"## {say(language, 'Med vems vikter', 'By whose weights')}")
         parts += [*own_weights_text(cards, language), *map(_table, own_weights_tables(cards, report, language))]
