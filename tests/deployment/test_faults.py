@@ -38,7 +38,7 @@ def words(federation: RealFederation) -> list[str]:
     cards.mkdir(parents=True)
     package = "# @package models.tiny\n"
     (cards / "tiny.yaml").write_text(package + yaml.safe_dump(card), encoding="utf-8")
-    return ["run", "--config-dir", "extra", "models=[tiny]",
+    return ["run", "--config-dir", "extra", "models=[tiny]", "costs=false",
             "trained_model=tiny", "tasks=[lattlast]", "strategy=fedavg", f"rounds={ROUNDS}", "evaluate_every=1",
             "train.rank=4", "train.alpha=4", "train.batch_size=1", "train.epochs=2", "train.max_length=96",
             "max_examples=10", "tasks.lattlast.max_new_tokens=8", "tracking=off", "join_s=5",

@@ -71,7 +71,8 @@ def test_a_whole_node_answers_by_a_server_that_its_policy_names() -> None:
             assert "LLM_KEY" not in worker.environ()
             assert psutil.Process(state["children"]["connector"]).environ()["LLM_KEY"] == KEY
 
-            words = ["strategy=none", "models=[lead]", "tasks=[summarization]", "tracking=off", "max_examples=12"]
+            words = ["strategy=none", "models=[lead]", "tasks=[summarization]", "max_examples=12"]
+            words += ["tracking=off", "costs=false"]
             spec = make_spec(compose_settings(words))
             theirs = ModelCard(name="granne", family="endpoint", options=named)  # the coordinator knows no address
             spec = spec.model_copy(update={"models": (ModelRef(name="granne", digest=card_digest(theirs)),)})

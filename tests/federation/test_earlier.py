@@ -24,7 +24,7 @@ from kommunbench.report.rows import PairRow, Report
 from kommunbench.report.tables import pair_table
 from kommunbench.report.verify import verify_run
 
-COMMON = ("strategy=none", "tasks=[summarization]")
+COMMON = ("strategy=none", "tasks=[summarization]", "costs=false")
 BOTH = ("models=[copy,lead]", "models.copy.tasks=[]")
 
 

@@ -27,6 +27,7 @@ SHORT = (
     "train.max_steps=2",
     "rounds=2",
     "evaluate_every=1",
+    "costs=false",
 )
 
 
