@@ -4,10 +4,9 @@
     python benchmarks/dp_utility.py --results DIR --seeds 1 2 3
 
 Every row is a run of `kommunbench run`; only the noise differs. Two synthetic sites with 2,000 training examples of
-one task each, since noise hides one example among many and there must be many. There is one round of twelve steps;
-each example is in a batch with a chance of 6.4 %. Every example's gradient is clipped low, rank and steps are few and
-the learning rate is high. A private run's batches and noise have no seed and differ every time. Some ten minutes of
-one processor a seed.
+one task each, since noise hides one example among many and there must be many. There are four rounds of four steps;
+each example is in a batch with a chance of 2.4 %. Every example's gradient is clipped low, rank and steps are few and
+the learning rate is high. A private run's batches and noise have no seed and differ every time.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from typing import Any
 from kommunbench.models.private import noise_for, spent_epsilon
 
 EPSILONS = ("inf", "8", "3", "1")
-TASK, EXAMPLES, TESTS, BATCH, ROUND_STEPS, ROUNDS, DELTA = "summarization", 2000, 60, 128, 12, 1, 1e-5
+TASK, EXAMPLES, TESTS, BATCH, ROUND_STEPS, ROUNDS, DELTA = "summarization", 2000, 60, 48, 4, 4, 1e-5
 SITES, LEFT_OUT = ("lovsala", "sydmark"), ("alvhammar", "kustbygd", "norrgryta", "vidsjo")
 SIZES = f"{{train: {EXAMPLES}, validation: 0, test: {TESTS}}}"
 WORDS = (
@@ -39,7 +38,7 @@ WORDS = (
     "train.alpha=4",
     f"train.batch_size={BATCH}",
     f"train.epochs={ROUND_STEPS * BATCH / EXAMPLES}",
-    "train.learning_rate=0.05",
+    "train.learning_rate=0.04",
     "train.clip_norm=0.1",
     "engine.workers=1",
     "tracking=off",
