@@ -8,7 +8,9 @@ from federated_folder import settings_for, three_sites
 from json_shapes import AMOUNT, DIGEST, FLAG, TEXT, WHOLE, closed, many, one_of
 from kommunbench.cli.compose import make_plan
 from kommunbench.cli.preview import describe, print_preview
+from kommunbench.config.hydra import compose_settings
 from kommunbench.core.answer import Code
+from kommunbench.core.errors import ConfigError
 
 CODES = {"type": "object", "additionalProperties": one_of(*(code.name for code in Code))}
 
@@ -81,3 +83,9 @@ def test_a_person_reads_what_each_site_lacks(told):
     assert "åvik: training: does not allow training (TRAINING_DENIED)" in said
     assert "öster: was not online when it was asked" in said
     assert "ekby:" not in said
+
+
+def test_a_run_in_which_nobody_can_do_anything_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no model that can do any of the tasks") as refused:
+        make_plan(compose_settings(["strategy=none", "models=[lead]", "tasks=[lattlast]"]))
+    assert refused.value.exit_code == 2

@@ -23,7 +23,7 @@ from kommunbench.core.task import load_task, task_names
 from kommunbench.federation.deployment.folder import CoordinatorFolder
 from kommunbench.federation.deployment.roster import Roster
 from kommunbench.federation.engines import find_engine
-from kommunbench.federation.plan import Plan, pairs_to_compare, pairs_with_earlier, tally_shares
+from kommunbench.federation.plan import Plan, ends, pairs_to_compare, pairs_with_earlier, tally_shares
 from kommunbench.federation.strategies import check_options
 from kommunbench.models.open import card_digest, reads_prompt
 from kommunbench.models.reader import reader_digests
@@ -57,6 +57,11 @@ def make_plan(settings: Settings) -> Plan:
     privacy, names = settings.privacy, [site.name for site in roster]
     ConfigError.raise_if(too_few(privacy.name, privacy.min_sites, privacy.threshold, names))
     spec = make_spec(settings)
+    if not ends(spec):
+        do = "add a model, or a task that one of them is for: kommunbench tasks list; conf/models/"
+        raise ConfigError(
+            Fault("has no model that can do any of the tasks", f"models=[{','.join(settings.models)}]", do)
+        )
     if settings.dp.noisy:
         origins = len(roster) + len(_central(settings))
         shares = tally_shares(spec, settings.evaluate_every, origins)
