@@ -33,8 +33,9 @@ from kommunbench.federation.plan import base_cells
 from kommunbench.federation.records import read_reply, write_request
 from kommunbench.release import unpack, unpack_status
 from kommunbench.report.codes import remedy
-from kommunbench.site.home import SiteHome, node_key, write_private
+from kommunbench.site.home import SiteHome, node_key
 from kommunbench.site.node_state import read_connection
+from kommunbench.site.private import write_private
 from kommunbench.site.processes import clean_environment
 from kommunbench.site.setup import make_site, with_settings
 

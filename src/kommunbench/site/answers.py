@@ -16,6 +16,7 @@ from kommunbench.core.digests import digest
 from kommunbench.core.errors import DataError, Fault
 from kommunbench.core.example import Example
 from kommunbench.core.spec import Cell
+from kommunbench.site.private import write_private
 
 FOLDER = "answers"
 
@@ -82,17 +83,6 @@ def choose_run(kept: KeptAnswers, run: str) -> str:
     if run and run not in runs:
         raise DataError(Fault(f"no answers of a run {run!r} were kept", str(kept.home), "there is " + ", ".join(runs)))
     return run or runs[-1]
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that its owner alone may read, in a folder that its owner alone may open; whole or not at all."""
-    missing = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-    for folder in reversed(missing):
-        folder.mkdir(exist_ok=True, mode=0o700)
-    draft = path.with_name(path.name + ".new")
-    draft.touch(mode=0o600)
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
 
 
 def _read(path: Path) -> Iterator[KeptAnswer]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kommunbench.site.answers import KeptAnswer, write_private
+from kommunbench.site.answers import KeptAnswer
 from kommunbench.site.errors import Findings, Judged
+from kommunbench.site.private import write_private
 
 Language = Literal["sv", "en"]
 FOLDER = "errors"

@@ -11,7 +11,6 @@ of the policy: the files go, a pair is answered by NOT_AVAILABLE, and what is as
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from kommunbench.core.digests import digest
 from kommunbench.core.metric import Metric
 from kommunbench.core.spec import Cell
 from kommunbench.site.evaluate import Evaluated
+from kommunbench.site.private import write_private
 
 _DAY_S = 86_400
 _SPENT = ("milliseconds", "prompt_tokens", "new_tokens")
@@ -52,7 +52,7 @@ class KeptEvaluations:
         spent = np.array([getattr(evaluated, name) for name in _SPENT], np.int64)
         data = BytesIO()
         np.savez(data, ids=np.array(evaluated.ids, dtype="U32"), spent=spent, **arrays)
-        self._write(self._tallies_path(evaluation), data.getvalue())
+        write_private(self._tallies_path(evaluation), data.getvalue())
 
     def find(self, evaluation: str, metrics: Collection[str]) -> Evaluated | None:
         """What was worked out before under every one of `metrics`, or None where it is not kept."""
@@ -68,7 +68,7 @@ class KeptEvaluations:
 
     def note(self, run: str, cell: Cell, evaluation: str, data_digest: str) -> None:
         """Remember what `cell` was in the run whose specification has the digest `run`."""
-        self._write(self._system_path(run, cell), json.dumps([evaluation, data_digest]).encode())
+        write_private(self._system_path(run, cell), json.dumps([evaluation, data_digest]).encode())
 
     def load(self, run: str, cell: Cell, metric: Metric) -> Kept | None:
         """The tallies of `cell`, of the run that it names or else of `run`; None where nothing is kept."""
@@ -98,11 +98,3 @@ class KeptEvaluations:
 
     def _is_fresh(self, path: Path) -> bool:
         return path.is_file() and (not self.days or time.time() - path.stat().st_mtime < self.days * _DAY_S)
-
-    def _write(self, path: Path, data: bytes) -> None:
-        """Whole or not at all, for the site's own account alone."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_bytes(data)
-        draft.replace(path)

@@ -12,7 +12,6 @@ Everything is for the owner alone. Private keys are made here and never leave.
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kommunbench.core.errors import ConfigError, Fault
 from kommunbench.core.folders import overlay
 from kommunbench.core.registry import did_you_mean
+from kommunbench.site.private import write_private
 from kommunbench.site.settings import SiteSettings
 
 LONGEST_SOCKET = 100
@@ -125,7 +125,7 @@ def node_key(home: SiteHome) -> ec.EllipticCurvePrivateKey:
     path = home.node_key
     if not path.is_file():
         key = ec.generate_private_key(ec.SECP384R1())
-        write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+        write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()), durable=True)
     if path.stat().st_mode & 0o077:
         raise ConfigError(Fault("others than its owner can read the node's key", str(path), f"chmod 600 {path}"))
     try:
@@ -135,17 +135,6 @@ def node_key(home: SiteHome) -> ec.EllipticCurvePrivateKey:
     if not isinstance(found, ec.EllipticCurvePrivateKey):
         raise ConfigError(Fault("not an EC key in OpenSSH's format", str(path), "move it away and join again"))
     return found
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write `data` whole, 0600, in place of what was there."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def _fault(fault: Any, path: Path) -> Fault:

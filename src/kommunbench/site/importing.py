@@ -19,8 +19,8 @@ from kommunbench.core.errors import ConfigError, Fault
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.task import Task
 from kommunbench.site.documents import DOCUMENTS, Found, as_json_line, read_document
-from kommunbench.site.home import write_private
 from kommunbench.site.pairs import cut
+from kommunbench.site.private import write_private
 from kommunbench.site.rows import check_row
 
 REFERENCE = "reference"
@@ -89,7 +89,7 @@ def import_files(paths: Iterable[Path], task: Task, mapping: Mapping[str, str], 
     done.unreferenced = sum(not row.get("references") for row in rows.values())
     if done.added or done.completed or done.changed:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_private(target, "".join(map(as_json_line, rows.values())).encode())
+        write_private(target, "".join(map(as_json_line, rows.values())), durable=True)
     return done
 
 

@@ -23,7 +23,8 @@ from kommunbench.core.errors import ConfigError, DataError, Fault
 from kommunbench.core.model import Decoding, Model, Query
 from kommunbench.core.spec import CRITERIA, Cell, JudgeRef
 from kommunbench.models.open import card_digest, load_card
-from kommunbench.site.answers import KeptAnswer, KeptAnswers, write_private
+from kommunbench.site.answers import KeptAnswer, KeptAnswers
+from kommunbench.site.private import write_private
 
 FOLDER, RUBRIC = "judged", "rubric.yaml"
 PLACES = ("inputs", "reference", "answer", "question")

@@ -7,7 +7,6 @@ session's secrets, which are removed as soon as the site has answered `unmask`. 
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ from kommunbench.release.identity import Identity
 from kommunbench.release.masked import Layout, WithheldError, left_out, let_out_step, open_sum, shown, to_words
 from kommunbench.release.peers import read_peers
 from kommunbench.release.sealed import Int64s
+from kommunbench.site.private import write_private
 from kommunbench.site.settings import SiteSettings
 
 Work = Callable[[], tuple[ReleasePolicy, Answer]]
@@ -120,8 +120,8 @@ class MaskedAnswer:
         layout, units = Layout.of(self.request, sent), tuple(marks(self.request, sent))
         opened = _Opened(work=self.session.work, policy=policy.digest, widths=layout.widths, marks=units, line=line)
         self.folder.mkdir(parents=True, mode=0o700)
-        _write(self.folder / "numbers", vector.astype("<i8").tobytes())
-        _write(self.folder / "opened.json", opened.model_dump_json().encode())
+        write_private(self.folder / "numbers", vector.astype("<i8").tobytes())
+        write_private(self.folder / "opened.json", opened.model_dump_json().encode())
         return int(line.get("ms", 0))
 
     def _share(self) -> Release:
@@ -227,7 +227,7 @@ class MaskedAnswer:
             for path in self.folder.glob("*.json"):
                 if path.name != "opened.json":
                     path.unlink()  # a session that came to nothing; its secrets are of no more use
-        _write(self._path, state.model_dump_json().encode())
+        write_private(self._path, state.model_dump_json().encode())
 
 
 def _secrets(state: _Membership) -> secagg.Secrets:
@@ -244,11 +244,3 @@ def _read_note(data: bytes, units: int) -> tuple[int, list[bool]]:
     return int.from_bytes(data[:4], "little"), np.unpackbits(np.frombuffer(data[4:], np.uint8))[:units].astype(
         bool
     ).tolist()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all, for the owner alone."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_bytes(data)
-    draft.replace(path)

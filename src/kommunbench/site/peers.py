@@ -6,7 +6,6 @@ compared the digits of a key with those that its owner reads aloud (`kommunbench
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +17,7 @@ from kommunbench.core.digests import spoken
 from kommunbench.core.errors import Fault, FederationError, PolicyError
 from kommunbench.core.masking import SiteName
 from kommunbench.release.peers import PEERS, peer_fingerprint, read_peers
+from kommunbench.site.private import write_private
 
 MAX_BYTES = 1024 * 1024
 """A list that is larger is none."""
@@ -70,8 +70,5 @@ def take(home: Path, compared: Mapping[str, str]) -> Mapping[str, str]:
     if len(set(peers.values())) != len(peers):
         do = "a key is one site's: call both, and leave out the one that does not read these digits"
         raise PolicyError(Fault("two sites would have the same key", str(home / PEERS), do))
-    draft = home / f".{PEERS}.{os.getpid()}"
-    draft.touch(mode=0o600)
-    draft.write_text(yaml.safe_dump(peers, allow_unicode=True, width=1000), encoding="utf-8")
-    draft.replace(home / PEERS)
+    write_private(home / PEERS, yaml.safe_dump(peers, allow_unicode=True, width=1000))
     return peers

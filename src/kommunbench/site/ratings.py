@@ -21,10 +21,10 @@ from kommunbench.core.metric import Tally
 from kommunbench.core.registry import find
 from kommunbench.core.spec import JUDGED, OPINIONS, RATED, Cell, Request
 from kommunbench.core.task import Task
-from kommunbench.site.answers import write_private
 from kommunbench.site.evaluate import Evaluated, identity
 from kommunbench.site.judge import Judgements, judged_by
 from kommunbench.site.keep import KeptTallies
+from kommunbench.site.private import write_private
 
 FOLDER = "ratings"
 SYSTEMS = "systems.json"

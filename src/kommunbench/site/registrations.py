@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kommunbench.core.digests import canonical
 from kommunbench.release import Identity
 from kommunbench.site.data import TaskData
+from kommunbench.site.private import write_private
 
 FOLDER = "registrations"
 PURPOSE = "data registration"
@@ -59,11 +60,7 @@ class Registrations:
         found = self.of(data)
         path = self.folder / f"{found.registration}.json"
         if not path.is_file():
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft = path.with_suffix(".new")
-            draft.touch(mode=0o600)
-            draft.write_text(found.model_dump_json(), encoding="utf-8")
-            draft.replace(path)
+            write_private(path, found.model_dump_json())
         return found.registration
 
     def of(self, data: TaskData) -> Registration:

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kommunbench.core.errors import DataError, Fault
 from kommunbench.core.spec import CRITERIA, Cell
 from kommunbench.core.task import Task, load_task
-from kommunbench.site.answers import KeptAnswer, KeptAnswers, write_private
+from kommunbench.site.answers import KeptAnswer, KeptAnswers
 from kommunbench.site.evaluate import identity
 from kommunbench.site.keep import KeptTallies
+from kommunbench.site.private import write_private
 from kommunbench.site.ratings import Rating, alias_of, automatic_scores, read_ratings, read_systems, write_ratings
 
 if TYPE_CHECKING:

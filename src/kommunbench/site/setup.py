@@ -12,7 +12,8 @@ from kommunbench.core.folders import CONF
 from kommunbench.core.registry import did_you_mean
 from kommunbench.release import ReleasePolicy, read_policy
 from kommunbench.release.identity import Identity
-from kommunbench.site.home import SiteHome, make_folders, node_key, write_private
+from kommunbench.site.home import SiteHome, make_folders, node_key
+from kommunbench.site.private import write_private
 
 TEMPLATE = CONF / "site.yaml"
 _NODE = """\
@@ -77,7 +78,7 @@ def make_site(home: SiteHome, chosen: Mapping[str, str], data: Path, threads: in
         write_policy(home.policy, TEMPLATE.read_text(encoding="utf-8"), chosen)
         made.append(home.policy.name)
     if not home.node.is_file():
-        write_private(home.node, _NODE.format(data=data, threads=threads).encode())
+        write_private(home.node, _NODE.format(data=data, threads=threads).encode(), durable=True)
         made.append(home.node.name)
     home.settings()
     if not home.node_key.is_file():
@@ -96,7 +97,7 @@ def write_policy(path: Path, text: str, chosen: Mapping[str, str]) -> None:
         PolicyError: every fault, by line; `path` is left as it was.
     """
     draft = path.with_name(".site.yaml.new")
-    write_private(draft, with_settings(text, chosen).encode())
+    write_private(draft, with_settings(text, chosen).encode(), durable=True)
     try:
         read_policy(draft)
     except PolicyError as error:

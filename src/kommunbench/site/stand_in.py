@@ -23,8 +23,9 @@ from kommunbench.release.past import Past
 from kommunbench.release.site_yaml import read_policy
 from kommunbench.release.statistics import Statistics, let_out_statistics, review_statistics
 from kommunbench.site.data import from_rows
-from kommunbench.site.home import SiteHome, write_private
+from kommunbench.site.home import SiteHome
 from kommunbench.site.likeness import Both, Leakage, Overlap, canaries_in, fidelity, leakage, overlaps, planted
+from kommunbench.site.private import write_private
 from kommunbench.site.sources import open_source
 from kommunbench.synthetic.profile import count
 from kommunbench.synthetic.stand_in import stand_in
@@ -132,7 +133,7 @@ def write_stand_in(made: StandIn, folder: Path, pages: Mapping[str, str]) -> Non
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (data / f"{name}.jsonl").write_text(lines, encoding="utf-8")
     for name, page in pages.items():
-        write_private(keep / name, page.encode())
+        write_private(keep / name, page.encode(), durable=True)
 
 
 def free_folder(folder: Path) -> Path:

@@ -12,7 +12,6 @@ tallies beside them, and the oldest go when there is no room.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -23,6 +22,7 @@ from safetensors.numpy import save
 
 from kommunbench.core.errors import ModelError
 from kommunbench.core.model import Adapter, Model, Moments, Trainable, Training, TrainSettings
+from kommunbench.site.private import write_private
 from kommunbench.site.reuse import training_digest
 
 ROOM_BYTES = 1 << 28
@@ -76,14 +76,9 @@ def _read(path: Path) -> Training:
 
 
 def _write(path: Path, training: Training) -> None:
-    """Whole or not at all, for the site's own account alone."""
     spent = {name: getattr(training, name) for name in _SPENT}
     told = {"names": json.dumps(list(training.adapter)), "spent": json.dumps(spent)}
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_bytes(save(dict(training.adapter), told))
-    draft.replace(path)
+    write_private(path, save(dict(training.adapter), told))
 
 
 def _make_room(folder: Path) -> None:

@@ -33,7 +33,8 @@ from kommunbench.federation.deployment.invitation import Invitation
 from kommunbench.federation.deployment.supernode import EXECUTOR_FILE
 from kommunbench.release import read_policy
 from kommunbench.site.connector import key_names
-from kommunbench.site.home import SiteHome, node_key, write_private
+from kommunbench.site.home import SiteHome, node_key
+from kommunbench.site.private import write_private
 from kommunbench.site.processes import clean_environment
 
 PACKAGE = "kommunbench.federation.deployment"
@@ -94,7 +95,7 @@ def run_node(home: SiteHome, invitation: Invitation) -> None:
         node_key(home)
         home.ca.write_text(invitation.ca_certificate, encoding="ascii")
         secret = secrets.token_bytes(32)
-        write_private(home.running / EXECUTOR_FILE, secret)
+        write_private(home.running / EXECUTOR_FILE, secret, durable=True)
         port = home.settings().port or _free_port()
         children = _children(home, invitation, port)
         environment = clean_environment(home.running / "flwr")
@@ -216,12 +217,12 @@ def _tell(home: SiteHome, invitation: Invitation, port: int, children: list[Chil
         "log_from": home.node_log.stat().st_size,
         "children": {child.name: child.process.pid for child in children if child.process},
     }
-    write_private(home.running / "node.json", json.dumps(state).encode())
+    write_private(home.running / "node.json", json.dumps(state).encode(), durable=True)
 
 
 def _note_pids(home: SiteHome, children: list[Child]) -> None:
     state = read_state(home) | {"children": {child.name: child.process.pid for child in children if child.process}}
-    write_private(home.running / "node.json", json.dumps(state).encode())
+    write_private(home.running / "node.json", json.dumps(state).encode(), durable=True)
 
 
 @contextmanager
