@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import sqrt
 
+from typing_extensions import override
+
 from kommunbench.core.example import Example
 from kommunbench.core.metric import FIXED, Field, Measure, Metric
 
@@ -32,7 +34,8 @@ class BertScore(Metric):
         Measure("bertscore_spread", unit="cosine", direction="none"),
     )
 
-    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:  # noqa: ARG002
+    @override
+    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:
         """The three and F1 squared, in fixed point; None without them."""
         found = example.facts.get("similarity")
         if not isinstance(found, tuple) or len(found) != 3 or not all(-1 <= value <= 1 for value in found):

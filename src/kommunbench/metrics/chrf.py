@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from typing_extensions import override
+
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Field, Measure, Metric
 from kommunbench.metrics.texts import MOST_CHARACTERS
@@ -38,7 +40,8 @@ class Chrf(Metric):
         counts: list[int] = _sacrebleu()._extract_corpus_statistics([answer], references)[0]
         return counts
 
-    def value(self, total: Sequence[float], measure: Measure) -> float | None:  # noqa: ARG002
+    @override
+    def value(self, total: Sequence[float], measure: Measure) -> float | None:
         """The score of the summed counts, 0..1."""
         if not total[0]:
             return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Field, Measure, Metric
 
@@ -38,7 +40,8 @@ class Cost(Metric):
         Measure("cost_joules", ("joules",), ("metered",), unit="J", direction="lower"),
     )
 
-    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:  # noqa: ARG002
+    @override
+    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:
         """Tokens read and written, microseconds, millijoules and whether those are known."""
         cost = example.facts.get("cost")
         if cost is None:

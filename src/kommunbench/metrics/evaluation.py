@@ -40,7 +40,7 @@ def _module() -> Any:
     import datasets
     import evaluate
 
-    class KommunbenchMetric(evaluate.Metric):  # type: ignore[misc]
+    class KommunbenchMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
         """A kommunbench metric behind evaluate's interface."""
 
         def __init__(self, metric: Metric, columns: list[str]) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median_low
 
+from typing_extensions import override
+
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Field, Measure, Metric
 from kommunbench.core.spec import CRITERIA
@@ -38,7 +40,8 @@ class JudgeAgreement(Metric):
     ) + tuple(Field(f"{criterion}_{part}", high=1, support=True) for criterion in CRITERIA for part in _GOOD)
     measures = tuple(Measure(f"judge_kappa_{criterion}", unit="kappa") for criterion in CRITERIA)
 
-    def tally(self, prediction: str, example: Example) -> tuple[int, ...] | None:  # noqa: ARG002
+    @override
+    def tally(self, prediction: str, example: Example) -> tuple[int, ...] | None:
         """By criterion the sums for kappa; then, by criterion, whether each side gave at least 4."""
         rated, judged = every_criterion(example), [judged_of(example, criterion) for criterion in CRITERIA]
         if rated is None:

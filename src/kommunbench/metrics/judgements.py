@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from typing_extensions import override
+
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Field, Measure, Metric
 from kommunbench.metrics.ratings import BEST, GOOD, WORST
@@ -28,7 +30,8 @@ class Judged(Metric):
     source = "a judge by a rubric (Zheng et al. 2023, Judging LLM-as-a-Judge), single answers, 1 to 5, greedy"
     fields = (Field("rating", high=BEST, low=WORST), Field("good", high=1, support=True))
 
-    def tally(self, prediction: str, example: Example) -> tuple[int, int] | None:  # noqa: ARG002
+    @override
+    def tally(self, prediction: str, example: Example) -> tuple[int, int] | None:
         """The number, and whether it is at least 4; None where the judge's reply could not be read as one."""
         value = judged_of(example, self.criterion)
         return None if value is None else (value, int(value >= GOOD))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from typing_extensions import override
+
 from kommunbench.core import swedish
 from kommunbench.core.example import Example
 from kommunbench.core.metric import FIXED, Field, Measure, Metric
@@ -81,7 +83,8 @@ class LattlastRules(Metric):
         Measure("rule_violations", tuple(RULES), ("sentences",), unit="per 100 sentences", direction="lower"),
     )
 
-    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:  # noqa: ARG002
+    @override
+    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:
         """Share of rules kept, sentences, and how many of them breach each rule."""
         sentences = swedish.sentences(prediction)
         words = [[word.lower() for word in swedish.words(sentence)] for sentence in sentences]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from kommunbench.core import swedish
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Field, Measure, Metric
@@ -26,13 +28,15 @@ class Lix(Metric):
     fields = tuple(Field(kind, high=MOST_WORDS) for kind in ("words", "sentences", "long_words"))
     measures = (Measure("lix", unit="lix", direction="lower"),)
 
-    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:  # noqa: ARG002
+    @override
+    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:
         """Words, sentences and long words of the answer."""
         words = swedish.words(prediction)
         long_words = sum(sum(map(str.isalpha, word)) >= LONG_WORD for word in words if len(word) >= LONG_WORD)
         return len(words), len(swedish.sentences(prediction)), long_words
 
-    def value(self, total: Sequence[float], measure: Measure) -> float | None:  # noqa: ARG002
+    @override
+    def value(self, total: Sequence[float], measure: Measure) -> float | None:
         """LIX of summed counts; None where there are no words."""
         _, _, words, sentences, long_words = total
         return words / sentences + 100 * long_words / words if words > 0 and sentences > 0 else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from kommunbench.core import swedish
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Field, Measure, Metric
@@ -26,7 +28,8 @@ class LongWords(Metric):
         Measure("word_length", ("letters",), ("words",), unit="letters", direction="none"),
     )
 
-    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:  # noqa: ARG002
+    @override
+    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:
         """Words, long words and letters of the answer."""
         letters = [sum(map(str.isalpha, word)) for word in swedish.words(prediction)]
         return len(letters), sum(length >= LONG_WORD for length in letters), sum(letters)

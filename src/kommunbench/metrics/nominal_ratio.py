@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Field, Measure, Metric
 from kommunbench.metrics.texts import MOST_WORDS
@@ -29,7 +31,8 @@ class NominalRatio(Metric):
     fields = tuple(Field(kind, high=MOST_WORDS) for kind in ("nominal", "verbal"))
     measures = (Measure("nominal_ratio", ("nominal",), ("verbal",), unit="ratio", direction="none"),)
 
-    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:  # noqa: ARG002
+    @override
+    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:
         """How many words of the answer are of each kind; None without tags."""
         tags = example.facts.get("tags")
         if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from kommunbench.core import swedish
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Field, Measure, Metric
@@ -25,7 +27,8 @@ class Ovix(Metric):
     fields = (Field("ovix", high=10**9 * OVIX_SCALE, scale=OVIX_SCALE),)
     measures = (Measure("ovix", ("ovix",), unit="ovix", direction="none"),)
 
-    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:  # noqa: ARG002
+    @override
+    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:
         """The answer's OVIX; None where it is infinite or undefined."""
         words = [word.lower() for word in swedish.words(prediction)]
         different = len(set(words))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Field, Measure, Metric
 from kommunbench.core.spec import CRITERIA
@@ -40,7 +42,8 @@ class RatedAgreement(Metric):
     ) + GOOD_BY_CRITERION  # fmt: skip
     measures = tuple(Measure(f"agreement_{criterion}", unit="alpha") for criterion in CRITERIA)
 
-    def tally(self, prediction: str, example: Example) -> tuple[int, ...] | None:  # noqa: ARG002
+    @override
+    def tally(self, prediction: str, example: Example) -> tuple[int, ...] | None:
         """By criterion: ratings, their sum, that of their squares, how they differ in the answer; then good or not."""
         found = every_criterion(example)
         if found is None or any(len(values) < 2 for values in found):

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import sqrt
 
+from typing_extensions import override
+
 from kommunbench.core.example import Example
 from kommunbench.core.metric import FIXED, Field, Measure, Metric
 from kommunbench.core.spec import CRITERIA
@@ -32,7 +34,8 @@ class RatedByMetric(Metric):
     )
     measures = tuple(Measure(f"metric_follows_{criterion}", unit="r") for criterion in CRITERIA)
 
-    def tally(self, prediction: str, example: Example) -> tuple[int, ...] | None:  # noqa: ARG002
+    @override
+    def tally(self, prediction: str, example: Example) -> tuple[int, ...] | None:
         """Sums for the correlation, in fixed point; then good or not by criterion."""
         automatic, found = example.facts.get("automatic"), every_criterion(example)
         if found is None or not isinstance(automatic, float) or not 0 <= automatic <= 1:

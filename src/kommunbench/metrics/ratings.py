@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from typing_extensions import override
+
 from kommunbench.core.example import Example
 from kommunbench.core.metric import FIXED, Field, Measure, Metric
 from kommunbench.core.spec import CRITERIA
@@ -37,7 +39,8 @@ class Rated(Metric):
         Field("good", high=1, support=True),
     )
 
-    def tally(self, prediction: str, example: Example) -> tuple[int, int] | None:  # noqa: ARG002
+    @override
+    def tally(self, prediction: str, example: Example) -> tuple[int, int] | None:
         """The mean rating in fixed point, and whether it is at least 4."""
         values = ratings_of(example, self.criterion)
         if values is None:

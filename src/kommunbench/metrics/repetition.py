@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from kommunbench.core import swedish
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Field, Measure, Metric
@@ -19,7 +21,8 @@ class Repetition(Metric):
     fields = (Field("trigrams", high=MOST_WORDS), Field("repeated", high=MOST_WORDS))
     measures = (Measure("repeated_3grams", ("repeated",), ("trigrams",), direction="lower"),)
 
-    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:  # noqa: ARG002
+    @override
+    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:
         """Trigrams of the answer, and those seen before in it."""
         found = ngrams(swedish.tokens(prediction), 3)
         return found.total(), found.total() - len(found)

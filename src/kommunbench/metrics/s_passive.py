@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from kommunbench.core import swedish
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Field, Measure, Metric
@@ -54,7 +56,8 @@ class SPassive(Metric):
     fields = (Field("words", high=MOST_WORDS), Field("passives", high=MOST_WORDS))
     measures = (Measure("s_passive", ("passives",), ("words",), direction="none"),)
 
-    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:  # noqa: ARG002
+    @override
+    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:
         """Words of the answer, and those in the s-passive."""
         words = swedish.words(prediction)
         return len(words), sum(map(is_s_passive, words))

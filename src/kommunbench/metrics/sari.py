@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from kommunbench.core import swedish
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Field, Measure, Metric
@@ -51,7 +53,8 @@ class Sari(Metric):
             by_order.append(_counts(ngrams(original, order), ngrams(answer, order), wanted, len(references)))
         return [count for operation in zip(*by_order, strict=True) for counts in operation for count in counts]
 
-    def value(self, total: Sequence[float], measure: Measure) -> float | None:  # noqa: ARG002
+    @override
+    def value(self, total: Sequence[float], measure: Measure) -> float | None:
         """SARI of summed counts, 0..1."""
         if not total[0]:
             return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from kommunbench.core import swedish
 from kommunbench.core.example import Example
 from kommunbench.core.metric import Field, Measure, Metric
@@ -18,7 +20,8 @@ class SentenceLength(Metric):
     fields = tuple(Field(kind, high=MOST_WORDS) for kind in ("words", "sentences"))
     measures = (Measure("sentence_length", ("words",), ("sentences",), unit="words", direction="none"),)
 
-    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:  # noqa: ARG002
+    @override
+    def tally(self, prediction: str, example: Example) -> Sequence[int] | None:
         """Words and sentences of the answer."""
         return len(swedish.words(prediction)), len(swedish.sentences(prediction))
 

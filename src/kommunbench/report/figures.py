@@ -237,12 +237,25 @@ def pareto(report: Report) -> Figure:
     kinds = ["sekunder träning · seconds of training", "MB skickat · MB sent"]
     if all(point.kilojoules is not None for _, found in priced for point in found):
         kinds.append("kJ energi · kJ of energy")
+    return _clouds(
+        [
+            (task, [(one, (one.seconds, one.megabytes, one.kilojoules or 0.0)) for one in found])
+            for task, found in priced
+        ],
+        kinds,
+    )
+
+
+def _clouds(
+    priced: Sequence[tuple[TaskRow, Sequence[tuple[Point | Answering, tuple[float, ...]]]]], kinds: Sequence[str]
+) -> Figure:
+    """A column a task and a row a kind of cost: its systems, each with a cost of every kind, against the measure."""
     figure = _figure(3.7 * len(priced), 3 * len(kinds))
     grid = figure.subplots(len(kinds), len(priced), sharey="col", squeeze=False)
     for column, (task, found) in enumerate(priced):
-        costs = zip(*((point.seconds, point.megabytes, point.kilojoules or 0.0) for point in found), strict=True)
+        points, costs = [point for point, _ in found], zip(*(prices for _, prices in found), strict=True)
         for axes, cost, words in zip(grid[:, column], costs, kinds, strict=False):
-            _cloud(axes, found, cost)
+            _cloud(axes, points, cost)
             axes.set_xlabel(words)
             axes.set_ylabel(primary_label(task))
             axes.grid(visible=True)
@@ -273,19 +286,9 @@ def answering_clouds(report: Report) -> Figure:
     kinds = ["sekunder per svar · seconds an answer"]
     if all(one.joules is not None and one.joules.value is not None for _, found in priced for one in found):
         kinds.append("joule per svar · joules an answer")
-    figure = _figure(3.7 * len(priced), 3 * len(kinds))
-    grid = figure.subplots(len(kinds), len(priced), sharey="col", squeeze=False)
-    for column, (task, found) in enumerate(priced):
-        costs = zip(*((one.seconds.value or 0.0, _joules(one)) for one in found), strict=True)
-        for axes, cost, words in zip(grid[:, column], costs, kinds, strict=False):
-            _cloud(axes, found, cost)
-            axes.set_xlabel(words)
-            axes.set_ylabel(primary_label(task))
-            axes.grid(visible=True)
-        grid[0][column].set_title(f"{task.title.sv}\n{task.title.en}")
-    words = "fylld: på fronten · filled: on the front\n" + AFTER
-    figure.supxlabel(words, fontsize=8, color=FAINT, x=0, ha="left")
-    return figure
+    return _clouds(
+        [(task, [(one, (one.seconds.value or 0.0, _joules(one))) for one in found]) for task, found in priced], kinds
+    )
 
 
 def _joules(one: Answering) -> float:

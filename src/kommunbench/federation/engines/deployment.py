@@ -38,9 +38,7 @@ RUN_FILE = "flower.json"
 
 
 def opened(
-    nodes: Sequence[Mapping[str, Any]],  # noqa: ARG001
-    workers: int,  # noqa: ARG001
-    threads: int,  # noqa: ARG001
+    _nodes: Sequence[Mapping[str, Any]], _workers: int, _threads: int
 ) -> AbstractContextManager[Callable[[Plan], None]]:
     """The signature is every engine's: real sites bring their own nodes, workers and threads."""
     return nullcontext(run)

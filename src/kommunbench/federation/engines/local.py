@@ -165,9 +165,10 @@ class _Worker:
         self._start()
 
     def _start(self) -> None:
-        context = multiprocessing.get_context("fork" if _can_fork() else "spawn")
+        forks = _can_fork()
+        context = multiprocessing.get_context("fork") if forks else multiprocessing.get_context("spawn")
         self._pipe, far_end = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_work, args=(far_end, self._threads), daemon=True)  # type: ignore[attr-defined]
+        self.process: BaseProcess = context.Process(target=_work, args=(far_end, self._threads), daemon=True)
         resource_tracker.ensure_running()  # it would lift the block below
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the process starts with it: see _work
         try:
