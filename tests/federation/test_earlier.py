@@ -113,6 +113,23 @@ def test_a_run_of_another_version_of_the_task_has_nothing_to_compare_with(data: 
         make_plan(settings_for(data, *COMMON, *BOTH, "earlier=[first]", "tasks.summarization.version=9"))
 
 
+def test_a_site_that_keeps_answers_takes_them_over_too_and_evaluates_anew_where_they_are_gone(tmp_path: Path) -> None:
+    data = write_sites(tmp_path / "data", {"åvik": {"summarization": rows("summarization", 20, 0, "test")}})
+    (data / "åvik" / "site.yaml").write_text("answers: keep\n", encoding="utf-8")
+    only = ("models=[lead]", "quorum=1")
+    costs, kept = [], {}
+    for name in ("first", "again", "purged"):
+        found = report(data, *only, f"name={name}")
+        costs.append((found.cost.examples, found.cost.reused))
+        (answers,) = (data.parent / "results" / name).glob("sites/åvik/answers/*/*.jsonl")
+        kept[name] = answers.read_bytes()
+        if name == "again":
+            for path in (data.parent / "results").glob("*/sites/åvik/answers/*/*.jsonl"):
+                path.unlink()
+    assert costs == [(20, 0), (0, 20), (20, 0)]
+    assert kept["first"] == kept["again"] == kept["purged"]
+
+
 @pytest.mark.slow
 def test_a_run_may_ask_for_its_own_evaluation(data: Path, within: Report) -> None:
     again = report(data, *BOTH, "reuse=false", "name=anew")

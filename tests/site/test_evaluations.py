@@ -9,16 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kommunbench.core.example import Example
 from kommunbench.core.model import Decoding, TrainSettings
 from kommunbench.core.registry import find
-from kommunbench.core.spec import Cell, PromptRef
+from kommunbench.core.spec import Cell, PromptRef, RunSpec
 from kommunbench.core.task import Task, load_task
+from kommunbench.site.answers import KeptAnswers, answers_of
 from kommunbench.site.evaluate import Evaluated
 from kommunbench.site.evaluations import KeptEvaluations
 from kommunbench.site.reuse import adapter_digest, evaluation_digest
 
 CELL = Cell("summarization", "lead", "plain", "base", 0, "test")
-KEY, RUN = "a" * 64, "b" * 64
+KEY = "a" * 64
+SPEC = RunSpec(run="spring", kommunbench="1", seed=1, tasks=(), models=(), prompts=())
+RUN = SPEC.digest
 EXACT = find("metrics", "exact_match")
 
 
@@ -30,7 +34,7 @@ def evaluated() -> Evaluated:
 def kept(tmp_path: Path) -> KeptEvaluations:
     kept = KeptEvaluations(tmp_path / "evaluations", days=30)
     kept.save(KEY, evaluated())
-    kept.note(RUN, CELL, KEY, "registered")
+    kept.note(SPEC, CELL, KEY, "registered")
     return kept
 
 
@@ -79,6 +83,27 @@ def test_files_are_the_owner_s_alone_and_need_no_pickle(kept: KeptEvaluations) -
     (tallies,) = (path for path in files if path.suffix == ".npz")
     with np.load(tallies, allow_pickle=False) as arrays:
         assert {arrays[name].dtype.kind for name in arrays.files} == {"i", "U"}
+
+
+def test_what_another_run_took_over_is_not_one_run_s_to_remove(kept: KeptEvaluations) -> None:
+    kept.note_answers(KEY, Path("answers"))
+    names = [path.name for path in kept.of_run("spring")]
+    assert (len(names), {Path(name).suffix for name in names}) == (3, {"", ".npz", ".answers"})
+    kept.note(SPEC.model_copy(update={"run": "autumn"}), CELL, KEY, "registered")
+    assert len(kept.of_run("spring")) == len(kept.of_run("autumn")) == 1
+    assert kept.of_run("summer") == []
+
+
+EXAMPLES = [Example(id=f"r{at}", inputs={"input": "?"}, references=("!",)) for at in range(2)]
+
+
+def test_answers_are_found_by_their_evaluation_in_the_order_that_is_asked_for(tmp_path: Path) -> None:
+    path = KeptAnswers(tmp_path).save("spring", CELL, EXAMPLES, ["ja", "nej"], KEY)
+    assert answers_of(path, KEY, EXAMPLES[::-1]) == ["nej", "ja"]
+    assert answers_of(path, "c" * 64, EXAMPLES) is None, "others may be kept in their place since"
+    assert answers_of(path, KEY, [*EXAMPLES, Example(id="new", inputs={}, references=())]) is None
+    path.unlink()
+    assert answers_of(path, KEY, EXAMPLES) is None
 
 
 TASK = load_task("summarization")

@@ -15,6 +15,8 @@ from kommunbench.core.errors import ConfigError
 from kommunbench.core.task import load_task
 from kommunbench.release import Identity, Ledger, verify
 from kommunbench.site.data import from_rows
+from kommunbench.site.evaluate import Evaluated
+from kommunbench.site.evaluations import KeptEvaluations
 from kommunbench.site.kept import Place, inventory, keep_no_longer, older_than, purge, trim_log
 from kommunbench.site.registrations import Registrations
 
@@ -42,6 +44,9 @@ def place(tmp_path) -> Place:
             path = home / "tallies" / run / f"{name}.npz"
             path.write_bytes(b"numbers")
             path.chmod(0o600)
+    evaluations = KeptEvaluations(home / "evaluations")
+    evaluations.save("a" * 64, Evaluated(["1" * 32], {"lix": [(1, 0, 1)]}))
+    evaluations.note_answers("a" * 64, home / "answers" / "vår" / "a.jsonl")
     (home / "site.yaml").write_text("retention_days: 30\n")
     (home / "site.log").write_text("2026-01-01 10:00:00,1 ERROR a\n  more\n2026-03-01 10:00:00,1 ERROR b\n")
     (home / "notes.txt").write_text("someone's own")
@@ -87,7 +92,7 @@ def test_a_dry_run_removes_nothing_and_writes_no_line(place):
 
 def test_a_run_is_purged_and_the_ledger_tells(place):
     call(place, "purge", "--run", "vår", "--by", "Åsa")
-    assert sorted(path.parent.name for path in place.home.rglob("*.npz")) == ["höst", "höst"]
+    assert sorted(path.parent.name for path in (place.home / "tallies").rglob("*.npz")) == ["höst", "höst"]
     assert not (place.home / "tallies" / "vår").exists()
     last = Ledger(place.ledger).entries()[-1]
     assert (last["purged"], last["bytes"], last["why"], last["by"]) == (2, 14, "run vår", "Åsa")
@@ -100,7 +105,7 @@ def test_a_registration_takes_the_runs_that_used_it_along(place):
     mark = Ledger(place.ledger).entries()[0]["data"]["summarization"]
     call(place, "purge", "--registration", mark[:8])
     assert not list((place.home / "registrations").iterdir())
-    assert sorted(path.parent.name for path in place.home.rglob("*.npz")) == ["höst", "höst"]
+    assert sorted(path.parent.name for path in (place.home / "tallies").rglob("*.npz")) == ["höst", "höst"]
 
 
 def test_only_what_is_old_goes_with_age(place):

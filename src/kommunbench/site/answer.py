@@ -185,26 +185,23 @@ class Work:
             shots = choose_shots(self.data.split(task, "train"), prompt, self.spec.seed)
             decoding = Decoding(max_new_tokens=ref.max_new_tokens, stop=task.stop, batch_size=self.spec.batch_size)
             key, readers = self.key(cell, prompt, decoding), self.readers(task)
-            result = self.evaluations.find(key, (*task.metrics, COST)) if self.reuses else None
+            wanted = examples if self.policy.answers == "keep" else ()
+            result = self.evaluations.find(key, (*task.metrics, COST), wanted) if self.spec.reuse else None
             if result is None:
                 result = evaluate(task, Way(prompt, shots), examples, self.model(cell), decoding, readers)
                 self.evaluations.save(key, result)
                 self.add_cost(result)
             else:
                 self.cost = replace(self.cost, reused=self.cost.reused + len(examples))
-            self.evaluations.note(self.spec.digest, cell, key, self.data.digest(task))
+            self.evaluations.note(self.spec, cell, key, self.data.digest(task))
         except Exception as error:  # one model that fails on one task leaves the others their numbers
             log_failure(f"{cell.model} on {cell.task}", error)
             return _code_of(error)
         self.kept.save(cell, result)
         if self.policy.answers == "keep":
-            KeptAnswers(self.settings.home).save(self.spec.run, cell, examples, result.answers)
+            kept = KeptAnswers(self.settings.home).save(self.spec.run, cell, examples, result.answers, key)
+            self.evaluations.note_answers(key, kept)
         return result
-
-    @property
-    def reuses(self) -> bool:
-        """Whether an evaluation may be taken over: not where the site wants to keep the answers themselves."""
-        return self.spec.reuse and self.policy.answers != "keep"
 
     def key(self, cell: Cell, prompt: PromptRef, decoding: Decoding) -> str:
         """What the cell's evaluation is kept under."""

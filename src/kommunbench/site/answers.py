@@ -1,8 +1,8 @@
 """Models' answers that a site keeps, so that its own people can judge them: `answers: keep` in its policy.
 
-One file a cell, `<home>/answers/<run>/<cell>.jsonl`, mode 0600 in folders of 0700: the cell, then a line an example
-with its inputs, its references and the answer. This is the site's own text. Nothing here is ever sent; nobody but the
-site reads it, and the site may delete it.
+One file a cell, `<home>/answers/<run>/<cell>.jsonl`, mode 0600 in folders of 0700: the cell and the digest of its
+evaluation, then a line an example with its inputs, its references and the answer. This is the site's own text. Nothing
+here is ever sent; nobody but the site reads it, and the site may delete it.
 """
 
 from __future__ import annotations
@@ -37,13 +37,17 @@ class KeptAnswers:
 
     home: Path
 
-    def save(self, run: str, cell: Cell, examples: Sequence[Example], answers: Sequence[str]) -> None:
-        """Keep the answers of a cell, in place of earlier ones."""
-        lines = [_line({"cell": list(cell)})]
+    def save(
+        self, run: str, cell: Cell, examples: Sequence[Example], answers: Sequence[str], evaluation: str = ""
+    ) -> Path:
+        """Keep the answers of a cell, in place of earlier ones; `evaluation` is `reuse.evaluation_digest`. The file."""
+        lines = [_line({"cell": list(cell), "evaluation": evaluation})]
         for example, answer in zip(examples, answers, strict=True):
             row = {"example": example.id, "inputs": dict(example.inputs), "references": example.references}
             lines.append(_line(row | {"answer": answer}))
-        write_private(self._folder(run) / f"{digest(list(cell))[:32]}.jsonl", "".join(lines))
+        path = self._folder(run) / f"{digest(list(cell))[:32]}.jsonl"
+        write_private(path, "".join(lines))
+        return path
 
     def runs(self) -> list[str]:
         """Runs that answers are kept of, the latest last."""
@@ -83,6 +87,18 @@ def choose_run(kept: KeptAnswers, run: str) -> str:
     if run and run not in runs:
         raise DataError(Fault(f"no answers of a run {run!r} were kept", str(kept.home), "there is " + ", ".join(runs)))
     return run or runs[-1]
+
+
+def answers_of(path: Path, evaluation: str, examples: Sequence[Example]) -> list[str] | None:
+    """The answers to `examples` that are kept in the file, or None where they are not there, or not of `evaluation`."""
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8") as lines:
+        if json.loads(next(lines)).get("evaluation") != evaluation:
+            return None
+    by_example = {kept.example: kept.answer for kept in _read(path)}
+    found = [by_example.get(example.id) for example in examples]
+    return None if None in found else [answer for answer in found if answer is not None]
 
 
 def _read(path: Path) -> Iterator[KeptAnswer]:

@@ -1,6 +1,7 @@
 """What a site keeps from run to run: per-example tallies, integers by an example's digest. No text, no ids, no pickle.
 
     <folder>/<digest>.npz        the tallies of one evaluation: the same data, task, model, prompt, decoding, software
+    <folder>/<digest>.answers    where the answers themselves were last kept, if they were: a path, no text
     <folder>/systems/<digest>    a system of a run, (run, cell), and which evaluation it was, on which data
 
 Two things need them. What was evaluated before is not evaluated again: who asks for it gets the same integers, by the
@@ -12,8 +13,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,11 +23,14 @@ import numpy as np
 import numpy.typing as npt
 
 from kommunbench.core.digests import digest
+from kommunbench.core.example import Example
 from kommunbench.core.metric import Metric
-from kommunbench.core.spec import Cell
+from kommunbench.core.spec import Cell, RunSpec
+from kommunbench.site.answers import answers_of
 from kommunbench.site.evaluate import Evaluated
 from kommunbench.site.private import write_private
 
+_SYSTEMS = "systems"
 _DAY_S = 86_400
 _SPENT = ("milliseconds", "prompt_tokens", "new_tokens")
 
@@ -54,8 +58,12 @@ class KeptEvaluations:
         np.savez(data, ids=np.array(evaluated.ids, dtype="U32"), spent=spent, **arrays)
         write_private(self._tallies_path(evaluation), data.getvalue())
 
-    def find(self, evaluation: str, metrics: Collection[str]) -> Evaluated | None:
-        """What was worked out before under every one of `metrics`, or None where it is not kept."""
+    def find(self, evaluation: str, metrics: Collection[str], answers_to: Sequence[Example] = ()) -> Evaluated | None:
+        """What was worked out before under every one of `metrics`, or None where it is not kept.
+
+        Args:
+            answers_to: where the answers themselves are wanted as well, the examples; it is None without them.
+        """
         path = self._tallies_path(evaluation)
         if not self._is_fresh(path):
             return None
@@ -64,18 +72,36 @@ class KeptEvaluations:
                 return None
             found = Evaluated(arrays["ids"].tolist(), **dict(zip(_SPENT, arrays["spent"].tolist(), strict=True)))
             found.per_example = {name: [tuple(row) for row in arrays[name].tolist()] for name in metrics}
-            return found
+        if answers_to:
+            where = self._answers_path(evaluation)
+            path = Path(where.read_text(encoding="utf-8")) if where.is_file() else where
+            answers = answers_of(path, evaluation, answers_to)
+            return None if answers is None else replace(found, answers=answers)
+        return found
 
-    def note(self, run: str, cell: Cell, evaluation: str, data_digest: str) -> None:
-        """Remember what `cell` was in the run whose specification has the digest `run`."""
-        write_private(self._system_path(run, cell), json.dumps([evaluation, data_digest]).encode())
+    def note(self, spec: RunSpec, cell: Cell, evaluation: str, data_digest: str) -> None:
+        """Remember what `cell` was in the run of `spec`."""
+        write_private(self._system_path(spec.digest, cell), json.dumps([evaluation, data_digest, spec.run]))
+
+    def note_answers(self, evaluation: str, path: Path) -> None:
+        """Remember that the answers of an evaluation were kept at `path`; they may be purged or others put there."""
+        write_private(self._answers_path(evaluation), str(path))
+
+    def of_run(self, run: str) -> list[Path]:
+        """The files of the runs of that name: their systems, and every evaluation that no other run has named."""
+        notes = {path: json.loads(path.read_bytes()) for path in self.folder.glob(f"{_SYSTEMS}/*") if path.is_file()}
+        own = {path for path, note in notes.items() if note[2:] == [run]}
+        elsewhere = {note[0] for path, note in notes.items() if path not in own}
+        alone = {notes[path][0] for path in own} - elsewhere
+        tallies = [path_of(each) for each in alone for path_of in (self._tallies_path, self._answers_path)]
+        return sorted([*own, *(path for path in tallies if path.is_file())])
 
     def load(self, run: str, cell: Cell, metric: Metric) -> Kept | None:
         """The tallies of `cell`, of the run that it names or else of `run`; None where nothing is kept."""
         path = self._system_path(run, cell)
         if not self._is_fresh(path):
             return None
-        evaluation, data_digest = json.loads(path.read_bytes())
+        evaluation, data_digest, *_ = json.loads(path.read_bytes())
         path = self._tallies_path(evaluation)
         if not self._is_fresh(path):
             return None
@@ -92,9 +118,12 @@ class KeptEvaluations:
     def _tallies_path(self, evaluation: str) -> Path:
         return self.folder / f"{evaluation[:32]}.npz"
 
+    def _answers_path(self, evaluation: str) -> Path:
+        return self.folder / f"{evaluation[:32]}.answers"
+
     def _system_path(self, run: str, cell: Cell) -> Path:
         """A digest of what came from outside: none of it is ever a path."""
-        return self.folder / "systems" / digest(list(cell._replace(run=cell.run or run)))[:32]
+        return self.folder / _SYSTEMS / digest(list(cell._replace(run=cell.run or run)))[:32]
 
     def _is_fresh(self, path: Path) -> bool:
         return path.is_file() and (not self.days or time.time() - path.stat().st_mtime < self.days * _DAY_S)

@@ -16,8 +16,10 @@ from typing import Any, Literal, NamedTuple
 
 from kommunbench.release import Approvals, Ledger
 from kommunbench.site.carried import FOLDER as CARRIED
+from kommunbench.site.evaluations import KeptEvaluations
 from kommunbench.site.log import LOG
 from kommunbench.site.registrations import FOLDER as REGISTRATIONS
+from kommunbench.site.settings import EVALUATIONS
 
 OF_RUNS = ("tallies", "answers", "judged", CARRIED)
 """Folders with one of each run in them."""
@@ -65,6 +67,13 @@ KINDS = (
     Kind("ratings/**", "personalens bedömningar och kommentarer", "staff's ratings and comments", "yes", True),
     Kind("evidence/**", "underlag för dataskydd", "evidence for data protection"),
     Kind("tallies/*/*.npz", "resultat per exempel, heltal", "results by example, integers", "no", True),
+    Kind(
+        f"{EVALUATIONS}/**",
+        "resultat per exempel att återanvända, heltal",
+        "results by example to be used again, integers",
+        "no",
+        True,
+    ),
     Kind(
         f"{CARRIED}/*/*.safetensors",
         "vad träningen bär med sig till nästa omgång",
@@ -155,13 +164,18 @@ def _file(path: Path, kind: Kind, retention_days: int) -> KeptFile:
 
 
 def of_run(place: Place, run: str) -> list[KeptFile]:
-    """What is kept of one run: its tallies, its answers, what training carries, and the replies that were held."""
+    """What is kept of one run: tallies, answers, what training carries, replies that were held.
+
+    Tallies that another run has taken over are that run's as well, and are not among them.
+    """
     held = {each.key for each in Approvals(Ledger(place.ledger)).all() if each.request.spec.run == run}
     of_folder = {(folder, run) for folder in OF_RUNS}
+    own = {path.resolve() for path in KeptEvaluations(place.home / EVALUATIONS).of_run(run)}
     return [
         each
         for each in inventory(place)
-        if each.kind.expires and (each.path.parts[-3:-1] in of_folder or each.path.stem in held)
+        if each.kind.expires
+        and (each.path.parts[-3:-1] in of_folder or each.path.stem in held or each.path.resolve() in own)
     ]
 
 

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kommunbench.core.errors import ConfigError, Fault
 
+EVALUATIONS = "evaluations"
+"""The folder in a site's home where it keeps tallies from run to run."""
+
 
 class SiteSettings(BaseModel):
     """One site's own settings.
@@ -60,7 +63,7 @@ class SiteSettings(BaseModel):
     @property
     def evaluations_path(self) -> Path:
         """Where per-example tallies are kept, as long as the site's policy says."""
-        return self.evaluations or self.home / "evaluations"
+        return self.evaluations or self.home / EVALUATIONS
 
     @classmethod
     def from_node_config(cls, node_config: Mapping[str, Any]) -> SiteSettings:
