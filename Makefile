@@ -6,9 +6,9 @@ VENV := .venv
 READY := $(VENV)/.ready
 EXTRAS := dev
 # A module's tests in one process: a module has dear fixtures (whole runs, servers, a coordinator with its sites), and
-# a process that gets single tests of it makes them again. In the order of collection: the dearest come early. Three
+# a process that gets single tests of it makes them again. In the order of collection: the dearest come early. Four
 # processes, since those of a real federation mostly wait.
-MODULES := -n 3 --dist loadfile --no-loadscope-reorder
+MODULES := -n 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test test-all check door mutants wheel clean
 

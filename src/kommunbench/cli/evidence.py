@@ -10,8 +10,8 @@ import typer
 import yaml
 from rich.console import Console
 
+from kommunbench.cli.find import Results, find_run
 from kommunbench.cli.kept import HERE, Home, LedgerFile, place_of
-from kommunbench.cli.runs import Results, find_run
 from kommunbench.core.errors import TrackingError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from kommunbench.cli.runs import Results
+from kommunbench.cli.find import Results
 
 console = Console(soft_wrap=True, highlight=False)
 

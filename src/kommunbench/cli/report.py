@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
-from kommunbench.cli.runs import Results, find_run
+from kommunbench.cli.find import Results, find_run
 from kommunbench.core.errors import ConfigError, Fault
 from kommunbench.release import read_weights
 from kommunbench.report.build import build_report, report_json

@@ -15,10 +15,10 @@ import yaml
 from rich.console import Console
 from rich.table import Column, Table
 
+from kommunbench.cli.find import Results, all_runs, find_run
 from kommunbench.cli.hold import holder
 from kommunbench.core.errors import DataError, Fault, FederationError
 from kommunbench.core.folders import overlay
-from kommunbench.core.registry import did_you_mean
 from kommunbench.federation.progress import read_events
 from kommunbench.report.record import RunFolder
 
@@ -28,23 +28,6 @@ WIDE, NARROW = 120, ("run", "state", "started", "tasks")
 """Characters from which the whole list fits, and what there is room for below that: a run's name is typed again."""
 CANCEL_S = 60.0
 """How long a run that is cancelled may take to write its report."""
-Results = Annotated[Path, typer.Option(help="The folder that runs are kept in.")]
-
-
-def find_run(run: str, results: Path = Path("results")) -> RunFolder:
-    """The folder of a run, given as a path or by name.
-
-    Raises:
-        DataError: there is no such run; the message offers the nearest name.
-    """
-    for path in (Path(run), results / run):
-        if (path / "spec.json").is_file():
-            return RunFolder(path)
-    raise DataError(Fault(f"no run {run!r} in {results}", do=did_you_mean(run, tuple(f.name for f in _runs(results)))))
-
-
-def _runs(results: Path) -> list[RunFolder]:
-    return [RunFolder(path.parent) for path in sorted(results.glob("*/spec.json"))]
 
 
 def state(folder: RunFolder) -> str:
@@ -59,7 +42,7 @@ def state(folder: RunFolder) -> str:
 
 
 @app.command("list")
-def list_runs(
+def listall_runs(
     results: Results = Path("results"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -68,7 +51,7 @@ def list_runs(
     Example: kommunbench runs list
     """
     rows: list[dict[str, Any]] = []
-    for folder in _runs(results):
+    for folder in all_runs(results):
         info = folder.info()
         rows.append(
             {

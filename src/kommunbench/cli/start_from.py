@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kommunbench.cli.runs import find_run
+from kommunbench.cli.find import find_run
 from kommunbench.config.settings import Settings
 from kommunbench.core.errors import ConfigError, Fault
 from kommunbench.core.model import TrainSettings

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from kommunbench.cli.runs import Results, find_run
+from kommunbench.cli.find import Results, find_run
 from kommunbench.core.errors import DataError
 
 verify = typer.Typer()
