@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
+from functools import partial
+from queue import SimpleQueue
 from typing import TypeVar
 
 import httpx
@@ -22,21 +25,51 @@ PULL_EVERY_S = 0.5
 PULL_WITHIN_S = 2.0
 FETCHERS = 32
 OUTAGE_S = 600.0
-"""How long a run waits for a SuperLink that is down before it stops and can be resumed."""
+"""How long a run waits for a SuperLink that is down, or stands still, before it stops and can be resumed; or as long as
+for a site's answer, where that is shorter."""
+
+
+class Fetchers:
+    """Threads that fetch replies, and that nobody waits for when the process ends.
+
+    Flower waits up to two hours for a reply's bytes, and an interpreter that ends waits for an executor's threads.
+    """
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[tuple[Future[Iterable[Message]], Callable[[], Iterable[Message]]]] = SimpleQueue()
+        self._threads = 0
+
+    def submit(self, call: Callable[[], Iterable[Message]]) -> Future[Iterable[Message]]:
+        """What `call` will have given."""
+        if self._threads < FETCHERS:
+            self._threads += 1
+            threading.Thread(target=self._fetch, daemon=True).start()
+        future: Future[Iterable[Message]] = Future()
+        self._calls.put((future, call))
+        return future
+
+    def _fetch(self) -> None:
+        while True:
+            future, call = self._calls.get()
+            try:
+                future.set_result(call())
+            except Exception as error:
+                future.set_exception(error)
 
 
 class SiteGrid(Grid):
     """`HttpGrid` with the roster's names.
 
     A node is a site's when its key is the one that was approved for it; what the SuperLink's register calls it is not
-    asked. Calls survive a restart of the SuperLink.
+    asked. Calls survive a restart of the SuperLink, and `deadline_s` of its standing still, at most `OUTAGE_S`.
     """
 
-    def __init__(self, grid: HttpGrid, roster: Roster) -> None:
+    def __init__(self, grid: HttpGrid, roster: Roster, deadline_s: float) -> None:
         self._grid, self._roster = grid, roster
-        self._grid._retry_invoker.max_time = OUTAGE_S
+        retries = grid._retry_invoker
+        retries.max_time, retries.should_giveup = min(OUTAGE_S, deadline_s), partial(_is_final, retries.should_giveup)
         self._pulled_at = 0.0
-        self._fetchers = ThreadPoolExecutor(FETCHERS)
+        self._fetchers = Fetchers()
         self._fetching: dict[str, Future[Iterable[Message]]] = {}
 
     def get_nodes(self) -> Iterable[NodeInfo]:
@@ -68,7 +101,7 @@ class SiteGrid(Grid):
         """
         time.sleep(max(0.0, self._pulled_at + PULL_EVERY_S - time.monotonic()))
         wanted = list(message_ids)
-        started = {each: self._fetchers.submit(self._grid.pull_messages, [each])
+        started = {each: self._fetchers.submit(partial(self._grid.pull_messages, [each]))
                    for each in wanted if each not in self._fetching}  # fmt: skip
         self._fetching |= started
         wait(started.values(), timeout=PULL_WITHIN_S)
@@ -99,6 +132,12 @@ class SiteGrid(Grid):
         try:
             return call()
         except (httpx.HTTPError, RunNotRunningException) as error:
-            do = "`kommunbench coordinator status`, then `kommunbench runs resume` goes on"
-            what = f"the SuperLink does not carry the run on ({type(error).__name__})"
+            do = "`kommunbench coordinator status`: does it run? then `kommunbench runs resume` goes on"
+            ended = isinstance(error, RunNotRunningException)
+            what = f"the coordinator's server {'has ended the run' if ended else 'no longer answers'} (SuperLink)"
             raise FederationError(Fault(what, do=do)) from error
+
+
+def _is_final(flowers: Callable[[Exception], bool] | None, error: Exception) -> bool:
+    """Flower takes a TLS handshake that nobody answers for one that was refused; it is tried again like any call."""
+    return flowers is not None and not isinstance(error, httpx.TimeoutException) and flowers(error)

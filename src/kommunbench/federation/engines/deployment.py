@@ -53,13 +53,16 @@ def run(plan: Plan) -> None:
     """
     folder = CoordinatorFolder(Path(plan.coordinator))
     run_config: dict[str, bool | float | int | str] = {"plan": plan.model_dump_json()}
-    with serving(folder, Path(plan.folder)) as (grid, run_id):
+    with serving(folder, Path(plan.folder), plan.deadline_s) as (grid, run_id):
         server_app(grid, Context(run_id=run_id, node_id=1, node_config={}, state=RecordDict(), run_config=run_config))
 
 
 @contextmanager
-def serving(folder: CoordinatorFolder, run_folder: Path) -> Iterator[tuple[SiteGrid, int]]:
-    """A new run on the SuperLink whose task this process holds; it is ended as it went."""
+def serving(folder: CoordinatorFolder, run_folder: Path, deadline_s: float) -> Iterator[tuple[SiteGrid, int]]:
+    """A new run on the SuperLink whose task this process holds; it is ended as it went.
+
+    A SuperLink that stands still is waited for `deadline_s` by each call, and once more by none when the run has ended.
+    """
     superlink = SuperLink(folder)
     forget(superlink, run_folder)
     with (folder.state / "task.lock").open("w") as lock:  # a task is handed to whoever asks: one at a time
@@ -77,12 +80,12 @@ def serving(folder: CoordinatorFolder, run_folder: Path) -> Iterator[tuple[SiteG
         TaskIdentity.node_id = task.context.node_id
         grid.set_run(run_from_proto(task.run))
         heartbeat.start()
-        yield SiteGrid(grid, Roster(folder.roster_path)), run_id
+        yield SiteGrid(grid, Roster(folder.roster_path), deadline_s), run_id
         completed = True
     finally:
+        grid._retry_invoker.max_time = 0.0  # what is under way is tried to its end and not again; the heartbeat too
         if heartbeat.is_running:
             heartbeat.stop()
-        grid._retry_invoker.max_tries = 1
         if completed:
             end(client)
         else:
