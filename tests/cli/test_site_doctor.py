@@ -71,6 +71,14 @@ def test_the_doctor_prints_a_line_a_check_with_what_to_do_below_it(say: Say, hom
     assert "\n               -> let 127.0.0.1 port 9, TCP, out through the firewall" in said
 
 
+def test_logs_that_are_not_there_yet_are_told(say: Say, tmp_path: Path) -> None:
+    said = say("logs").stdout
+    assert "the node has not been started yet" in said
+    assert "nothing was refused, and nothing failed" in said
+    nowhere = CliRunner().invoke(app, ["logs", "--home", str(tmp_path / "nowhere")])
+    assert "no site's folder" in str(nowhere.exception)
+
+
 def test_an_upgrade_is_compared_and_told_and_nothing_is_installed(say: Say, home: SiteHome) -> None:
     assert f"kommunbench {__version__}, as the federation runs" in say("upgrade", "--check").stdout
     of_version(home, "99.0")

@@ -84,6 +84,7 @@ def test_absent_means_missing(tmp_path):
     with pytest.raises(NoPolicyError) as caught:
         read_policy(tmp_path / "site.yaml")
     assert caught.value.code is Code.POLICY_MISSING
+    assert "kommunbench site init" in str(caught.value)
     assert "nothing leaves" in str(caught.value)
 
 

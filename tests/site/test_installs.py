@@ -40,6 +40,17 @@ def test_a_model_is_copied_described_and_removed(home: SiteHome) -> None:
         remove_model(home, "eget")
 
 
+def test_the_licence_that_a_models_own_card_states_comes_along(home: SiteHome) -> None:
+    assert add_model(home, str(BUILTIN / "nano"), "eget", trainable=False).licence == "apache-2.0"
+    assert "apache-2.0" in {each.licence for each in list_models(home) if each.name == "eget"}
+
+
+def test_a_stick_that_is_not_there_is_no_name_in_the_hub(home: SiteHome) -> None:
+    with pytest.raises(ModelError, match="there is no folder /media/usb/none") as caught:
+        add_model(home, "/media/usb/none", "none", trainable=False)
+    assert "hf download" not in str(caught.value)
+
+
 def test_pickled_weights_and_taken_names_are_refused(home: SiteHome, tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "pytorch_model.bin").write_bytes(b"x")

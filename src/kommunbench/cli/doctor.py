@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from kommunbench import __version__
-from kommunbench.cli.node import HERE, AsJson, Home
+from kommunbench.cli.node import HERE, AsJson, Home, joined
 from kommunbench.core.answer import Code
 from kommunbench.core.errors import Fault, FederationError
 from kommunbench.core.spec import Request
@@ -133,9 +133,7 @@ def upgrade(
     """
     from kommunbench.federation.deployment.invitation import read_invitation, version_faults
 
-    place = SiteHome(home)
-    if not place.invitation.is_file():
-        raise FederationError(Fault("this site has joined no federation", str(place.path), "kommunbench site join"))
+    place = joined(home)
     invitation = read_invitation(place.invitation)
     faults = version_faults(invitation)
     if as_json:
@@ -147,7 +145,7 @@ def upgrade(
         console.print(
             f"with internet:     pip install kommunbench=={invitation.kommunbench} -c constraints.txt\n"
             f"from a wheelhouse: pip install --no-index --find-links WHEELHOUSE kommunbench=={invitation.kommunbench}\n"
-            "then:              kommunbench site stop; kommunbench site doctor; kommunbench site start",
+            f"then, with `--home {place.path}`: kommunbench site stop; kommunbench site doctor; kommunbench site start",
             markup=False,
         )
     FederationError.raise_if(faults)

@@ -19,6 +19,7 @@ Home = Annotated[
     Path, typer.Option("--home", envvar="KOMMUNBENCH_SITE", help="The site's folder; by default the current one.")
 ]
 HERE = Path()
+EMPTY = {"node.log": "the node has not been started yet", "site.log": "nothing was refused, and nothing failed"}
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of sentences.")]
 
 
@@ -108,7 +109,7 @@ def start(
     from kommunbench.federation.deployment.node import run_node, start_node
     from kommunbench.release import read_policy
 
-    place = _joined(home)
+    place = joined(home)
     read_policy(place.policy)
     invitation = read_invitation(place.invitation)
     FederationError.raise_if(place.socket_faults())
@@ -130,7 +131,9 @@ def stop(home: Home = HERE) -> None:
     """
     from kommunbench.federation.deployment.node import stop_node
 
-    console.print("stopped" if stop_node(SiteHome(home)) else "was not running")
+    place = SiteHome(home)
+    place.settings()
+    console.print("stopped" if stop_node(place) else "was not running")
 
 
 def status(home: Home = HERE, as_json: AsJson = False) -> None:
@@ -138,7 +141,7 @@ def status(home: Home = HERE, as_json: AsJson = False) -> None:
 
     Example: kommunbench site status --json
     """
-    found = _status(_joined(home))
+    found = _status(joined(home))
     _show(found, as_json)
     if found["connection"] != "connected":
         raise FederationError(Fault(found["what"], found["connection"], found["do"]))
@@ -154,14 +157,15 @@ def logs(
     Example: kommunbench site logs -n 100
     """
     place = SiteHome(home)
-    for path in (place.path / "site.log",) if site_only else (place.node_log, place.path / "site.log"):
-        if path.is_file():
-            console.print(f"== {path}", style="bold", markup=False)
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]:
-                typer.echo(line)
+    place.settings()
+    for path in (place.site_log,) if site_only else (place.node_log, place.site_log):
+        console.print(f"== {path}", style="bold", markup=False)
+        found = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+        for line in found[-lines:] or [EMPTY[path.name]]:
+            typer.echo(line)
 
 
-def _joined(home: Path) -> SiteHome:
+def joined(home: Path) -> SiteHome:
     """The site's folder. Raises ConfigError where there is none or it has joined nobody."""
     place = SiteHome(home)
     place.settings()

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from kommunbench.core.dp import DpSettings
-from kommunbench.core.errors import ConfigError, Fault
+from kommunbench.core.errors import ConfigError, Fault, plainly
 from kommunbench.core.model import ModelCard, StrategySettings, TrainSettings, UpdateBounds
 from kommunbench.core.modes import conflicts
 from kommunbench.core.registry import did_you_mean
@@ -173,7 +173,7 @@ def _fault(fault: Any) -> Fault:
     do = ""
     if fault["type"] == "extra_forbidden":
         do = did_you_mean(location[-1], names_beside(location))
-    return Fault(f"{fault['msg']}".replace("Extra inputs are not permitted", "unknown setting"), ".".join(location), do)
+    return Fault(plainly(fault), ".".join(location), do)
 
 
 def names_beside(location: list[str]) -> tuple[str, ...]:

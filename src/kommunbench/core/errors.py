@@ -15,9 +15,9 @@ An interrupted run exits with 130. No message ever quotes the text of an example
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 INTERRUPTED_EXIT_CODE = 130
 
@@ -33,6 +33,12 @@ class Fault:
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         return f"{place}{self.what}" + (f" ({self.do})" if self.do else "")
+
+
+def plainly(fault: Mapping[str, Any]) -> str:
+    """What one of pydantic's `ValidationError.errors()` says, to a person who writes a file of settings."""
+    words = {"extra_forbidden": "unknown setting", "missing": "is missing"}
+    return words.get(fault["type"]) or str(fault["msg"]).removeprefix("Value error, ")
 
 
 class KommunbenchError(Exception):

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kommunbench.core.digests import digest
-from kommunbench.core.errors import Fault, TaskError
+from kommunbench.core.errors import Fault, TaskError, plainly
 from kommunbench.core.folders import overlay
 from kommunbench.core.metric import Measure, Metric
 from kommunbench.core.registry import did_you_mean, find
@@ -133,7 +133,7 @@ def read_task(path: Path) -> Task:
         raise TaskError(
             *(
                 Fault(
-                    f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}",
+                    f"{'.'.join(map(str, fault['loc']))}: {plainly(fault)}",
                     str(path),
                     did_you_mean(str(fault["loc"][0]), known) if fault["type"] == "extra_forbidden" else "",
                 )

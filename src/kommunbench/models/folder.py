@@ -102,6 +102,10 @@ def _cached(card: ModelCard) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
+    where = f"models.{card.name}.path"
+    if card.path.startswith(("/", "~", ".")):
+        do = "is the name right, and the stick or disk that it is on there?"
+        raise ModelError(Fault(f"there is no folder {card.path}", where, do))
     try:
         return Path(snapshot_download(card.path, revision=card.revision or None, local_files_only=True))
     except (HFValidationError, LocalEntryNotFoundError):
@@ -109,7 +113,7 @@ def _cached(card: ModelCard) -> Path:
         raise ModelError(
             Fault(
                 f"{card.path!r} is neither a folder nor in the hub's cache",
-                f"models.{card.name}.path",
+                where,
                 f"give a folder, or fetch it first, where there is a network: `hf download {card.path}{revision}`",
             )
         ) from None

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from kommunbench import __version__
 from kommunbench.core.digests import digest, digest_files
-from kommunbench.core.errors import Fault, ModelError
+from kommunbench.core.errors import Fault, ModelError, plainly
 from kommunbench.core.folders import overlay
 from kommunbench.core.model import Model, ModelCard
 from kommunbench.core.registry import did_you_mean, find, names
@@ -91,7 +91,7 @@ def _faults(raw: dict[str, Any], path: Path) -> list[Fault]:
         known = tuple(ModelCard.model_fields)
         return [
             Fault(
-                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}",
+                f"{'.'.join(map(str, fault['loc']))}: {plainly(fault)}",
                 str(path),
                 did_you_mean(str(fault["loc"][0]), known) if fault["type"] == "extra_forbidden" else "",
             )

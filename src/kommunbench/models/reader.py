@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kommunbench.core.digests import digest, digest_files
-from kommunbench.core.errors import Fault, ModelError
+from kommunbench.core.errors import Fault, ModelError, plainly
 from kommunbench.models.folder import FILES, folder_faults
 
 TAGGER, ENCODER = "tagger", "encoder"
@@ -50,7 +50,7 @@ def reader_cards(conf: tuple[Path, ...]) -> dict[str, ReaderCard]:
             except (yaml.YAMLError, UnicodeDecodeError):
                 faults.append(Fault("not YAML in UTF-8", str(path)))
             except ValidationError as error:
-                what = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+                what = [f"{'.'.join(map(str, fault['loc']))}: {plainly(fault)}" for fault in error.errors()]
                 faults += [Fault(one, str(path), "it takes `path`, and for an encoder `layer`") for one in what]
     ModelError.raise_if(faults)
     return found

@@ -12,7 +12,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from kommunbench.core.answer import Code
-from kommunbench.core.errors import Fault, PolicyError
+from kommunbench.core.errors import Fault, PolicyError, plainly
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.weights import Weights
 from kommunbench.release.policy import ReleasePolicy
@@ -55,7 +55,7 @@ def read_weights(path: Path) -> Weights:
 
 def _read(path: Path) -> tuple[ReleasePolicy, Weights]:
     if not path.is_file():
-        do = f"copy conf/site.yaml there and go through it; {NOTHING_LEAVES}"
+        do = f"`kommunbench site init {path.parent}` writes one to go through; {NOTHING_LEAVES}"
         raise NoPolicyError(Code.POLICY_MISSING, Fault("there is no policy", str(path), do))
     try:
         faults = list(_file_faults(path))
@@ -88,11 +88,11 @@ def _read(path: Path) -> tuple[ReleasePolicy, Weights]:
 def _file_faults(path: Path) -> Iterator[Fault]:
     about = path.stat()
     if about.st_mode & stat.S_IWOTH:
-        yield Fault("anyone on this machine may write it", str(path), f"chmod o-w; {NOTHING_LEAVES}")
+        yield Fault("anyone on this machine may write it", str(path), f"chmod o-w {path}; {NOTHING_LEAVES}")
     for folder in sorted({path.absolute().parent, path.resolve().parent}):
         if folder.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
             what = "anyone on this machine may put another policy in its place"
-            yield Fault(what, str(folder), f"chmod o-w; {NOTHING_LEAVES}")
+            yield Fault(what, str(folder), f"chmod o-w {folder}; {NOTHING_LEAVES}")
     if about.st_size > LARGEST:
         yield Fault(f"longer than {LARGEST} bytes", str(path), "a policy is a page; is it the right file?")
 
@@ -152,4 +152,4 @@ def _setting_faults(error: ValidationError, path: Path, lines: dict[str, int], w
         where = f"{path}:{lines[setting]}" if setting in lines else str(path)
         unknown = fault["type"] == "extra_forbidden" and not within
         do = did_you_mean(setting, (*ReleasePolicy.model_fields, WEIGHTS)) if unknown else f"mend it; {NOTHING_LEAVES}"
-        yield Fault(f"{'.'.join(map(str, place))}: {fault['msg']}", where, do)
+        yield Fault(f"{'.'.join(map(str, place))}: {plainly(fault)}", where, do)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,6 +161,7 @@ def _read_docx(found: Found) -> None:
 def _read_pdf(found: Found) -> None:
     from pypdf import PdfReader
 
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it could not read is told below, in a sentence
     reader = PdfReader(found.path)
     for number, page in enumerate(reader.pages, start=1):
         text = page.extract_text() or ""

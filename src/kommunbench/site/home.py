@@ -20,9 +20,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_ssh_private_key
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kommunbench.core.errors import ConfigError, Fault
+from kommunbench.core.errors import ConfigError, Fault, plainly
 from kommunbench.core.folders import overlay
 from kommunbench.core.registry import did_you_mean
+from kommunbench.site.log import LOG
 from kommunbench.site.private import write_private
 from kommunbench.site.settings import SiteSettings
 
@@ -65,6 +66,7 @@ class SiteHome:
         self.approved = self.path / "approved"
         self.ledger = self.path / "ledger.jsonl"
         self.node_log = self.path / "node.log"
+        self.site_log = self.path / LOG
         self.running = self.path / "run"
         self.socket = self.running / "worker.sock"
         self.connector = self.running / "connector.sock"
@@ -141,4 +143,4 @@ def _fault(fault: Any, path: Path) -> Fault:
     name = ".".join(map(str, fault["loc"]))
     known = tuple(NodeSettings.model_fields)
     do = did_you_mean(name, known) if fault["type"] == "extra_forbidden" else ""
-    return Fault(f"{name}: {fault['msg']}", str(path), do)
+    return Fault(f"{name}: {plainly(fault)}", str(path), do)

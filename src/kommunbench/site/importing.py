@@ -94,7 +94,8 @@ def import_files(paths: Iterable[Path], task: Task, mapping: Mapping[str, str], 
 
 
 def _take(found: Found, task: Task, mapping: Mapping[str, str], rows: dict[str, Any], done: Imported) -> None:
-    cells = cut(found, task) if found.path.suffix in DOCUMENTS else found.rows
+    is_document = found.path.suffix in DOCUMENTS and found.how  # what could not be read lacks no heading
+    cells = cut(found, task) if is_document else found.rows
     for where, each in cells:
         row = _as_row(each, task, mapping)
         lacking = [name for name in task.inputs if not row.get(name)]

@@ -21,6 +21,7 @@ from kommunbench.models.open import card_digest, card_names, load_card
 from kommunbench.site.home import SiteHome
 
 LICENCES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "COPYING")
+CARDS = ("README.md", "MODEL_CARD.md")
 
 
 class Installed(NamedTuple):
@@ -67,13 +68,13 @@ def add_model(home: SiteHome, source: str, name: str, trainable: bool) -> Instal
 
 
 def _copy(source: Path, target: Path) -> Path:
-    """What decides a model's answers, and its licence; nothing else of the folder."""
+    """What decides a model's answers, its card and its licence; nothing else of the folder."""
     if not any(source.glob(WEIGHTS)):
         there = [pattern for pattern in PICKLES if any(source.glob(pattern))]
         what = "has only pickled weights, which are programs" if there else "has no safetensors weights"
         raise ModelError(Fault(what, str(source), "get the model as safetensors; pickles are never read"))
     target.mkdir(parents=True, exist_ok=False, mode=0o700)
-    for pattern in (*FILES, *LICENCES):
+    for pattern in (*FILES, *CARDS, *LICENCES):
         for path in source.glob(pattern):
             shutil.copyfile(path, target / path.name)
     return target
@@ -97,7 +98,7 @@ def describe(card: ModelCard, own: bool) -> Installed:
 
 def _licence(folder: Path) -> str:
     """What the model's own files say: a model card's `license`, a configuration's, or the name of a licence file."""
-    for name in ("README.md", "MODEL_CARD.md"):
+    for name in CARDS:
         lines = (
             (folder / name).read_text(encoding="utf-8", errors="replace").splitlines()[:60]
             if (folder / name).is_file()

@@ -19,7 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from kommunbench.core.addresses import LOOPBACK
-from kommunbench.core.errors import ConfigError, Fault
+from kommunbench.core.errors import ConfigError, Fault, plainly
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.spec import Name
 from kommunbench.federation.deployment.invitation import Title, split_address
@@ -130,9 +130,9 @@ def read_raw(raw: object, where: str) -> CoordinatorSettings:
 
 def _fault(where: str, fault: Any) -> Fault:
     name = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        return Fault("unknown setting", f"{where}: {name}", did_you_mean(name, tuple(CoordinatorSettings.model_fields)))
-    return Fault(fault["msg"].removeprefix("Value error, "), f"{where}: {name}")
+    known = tuple(CoordinatorSettings.model_fields)
+    do = did_you_mean(name, known) if fault["type"] == "extra_forbidden" else ""
+    return Fault(plainly(fault), f"{where}: {name}", do)
 
 
 SETTINGS_YAML = """\

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from kommunbench import __version__
 from kommunbench.core.digests import canonical, digest, spoken
-from kommunbench.core.errors import Fault, FederationError
+from kommunbench.core.errors import Fault, FederationError, plainly
 from kommunbench.core.registry import did_you_mean
 from kommunbench.core.spec import Name
 
@@ -304,5 +304,4 @@ def _fault(path: Path, fault: Any, kind: type[BaseModel]) -> Fault:
         return Fault("unknown field", f"{path}: {name}", did_you_mean(name, tuple(kind.model_fields)))
     if name == "format":
         return Fault("written by another version of kommunbench", f"{path}: format", f"this one is {__version__}")
-    what = "is missing" if fault["type"] == "missing" else fault["msg"].removeprefix("Value error, ")
-    return Fault(what, f"{path}: {name}" if name else str(path))
+    return Fault(plainly(fault), f"{path}: {name}" if name else str(path))

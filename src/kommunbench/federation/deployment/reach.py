@@ -32,7 +32,7 @@ def examine_coordinator(invitation: Invitation) -> Iterator[Finding]:
     try:
         socket.create_connection((host, port), PATIENCE_S).close()
     except OSError as error:
-        do = f"let {host} port {port}, TCP, out through the firewall; nothing has to be let in"
+        do = f"let {host} port {port}, TCP, out through the firewall, and ask whether their server is on"
         yield Finding("address", "fail", f"{invitation.address} does not answer ({type(error).__name__})", do)
         return
     yield Finding("address", "ok", f"{invitation.address} answers")
