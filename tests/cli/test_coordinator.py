@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from typer.testing import CliRunner
 
 from json_shapes import AMOUNT, TEXT, WHOLE, closed, many, one_of
+from kommunbench.cli import main
 from kommunbench.cli.coordinator import app
 from kommunbench.core.errors import ConfigError, FederationError
 from kommunbench.federation.deployment.invitation import make_request, read_invitation, write
@@ -64,7 +65,7 @@ def test_the_list_of_peers_has_approved_sites_with_the_keys_that_they_sign_with(
 def test_another_fingerprint_is_refused_and_a_no_on_the_phone_too(say, request_file):
     path, request = request_file
     assert "another one" in say("approve", path, "--fingerprint", "0000 " * 8, fails=FederationError)
-    say("approve", path, fails=SystemExit, answer="n\n")
+    assert "harnosand was not let in" in say("approve", path, fails=FederationError, answer="n\n")
     assert json.loads(status_of(say, "--json"))["sites"][0]["standing"] == "invited"
     assert request.spoken in say("approve", path, answer="y\n")
 
@@ -152,6 +153,13 @@ def test_a_broken_setting_is_named_with_what_was_meant(say, tmp_path):
     said = say("stop", fails=ConfigError)
     assert "adress: unknown setting" in said
     assert "address" in said
+
+
+def test_the_exit_code_of_a_status_with_something_that_does_not_run_reaches_the_shell(say, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["kommunbench", "coordinator", "status", "--json", "--dir", say.place])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == FederationError.exit_code
 
 
 def test_what_is_no_coordinators_folder_is_said(tmp_path):

@@ -11,7 +11,12 @@ from federated_folder import BASELINES, TASKS, rows, run, settings_for, write_si
 from kommunbench.core.answer import Code
 from kommunbench.core.errors import FederationError
 from kommunbench.core.registry import find
+from kommunbench.core.spec import Request, RunSpec
+from kommunbench.federation import rounds
 from kommunbench.federation.rounds import pooled
+from kommunbench.release import Ledger
+from kommunbench.release.approval import Approvals
+from kommunbench.report.record import Received, RunFolder
 
 
 def test_pooled_equals_centralised_to_the_last_bit_for_every_metric(data: Path, tmp_path: Path) -> None:
@@ -68,6 +73,42 @@ def test_resuming_asks_only_what_is_outstanding_and_ends_the_same(data: Path) ->
     run(settings, count)
     assert len(crossed) == 2
     assert pooled(torn) == pooled(whole)
+
+
+@pytest.mark.slow
+def test_a_site_whose_people_have_said_yes_gives_its_numbers_when_the_run_is_gone_on_with(data: Path) -> None:
+    (data / "öster" / "site.yaml").write_text("results: approve\n", encoding="utf-8")
+    settings = settings_for(data, "strategy=none", "models=[lead]", "tasks=[summarization]", "name=approved")
+    folder = run(settings)
+    at_home = Approvals(Ledger(folder.path / "ledger" / "öster" / "ledger.jsonl"))
+    for moment in ("round-000", "close"):
+        assert answer_of(folder, moment, "öster").code is Code.PENDING
+        (waiting,) = (each for each in at_home.all() if each.decision == "waiting")
+        at_home.decide(waiting.payload, "approved", "Berg")
+        run(settings)
+        assert answer_of(folder, moment, "öster").status == "ok"
+    assert {total[0] for (_, metric), total in pooled(folder).items() if metric == "rouge"} == {18 + 23 + 31}
+
+
+def answer_of(folder: RunFolder, moment: str, site: str) -> Received:
+    return next(received for received in folder.received(moment) if received.site == site)
+
+
+@pytest.mark.parametrize(
+    ("answered", "owes", "owes_training"),
+    [
+        (Received(site="a", moment="m", status="ok"), False, False),
+        (Received(site="a", moment="m", status="ok", adapter_code=Code.TRAINING_DENIED), False, False),
+        (Received(site="a", moment="m", status="ok", adapter_code=Code.PENDING), False, True),
+        (Received(site="a", moment="m", status="refused", code=Code.PENDING), True, True),
+        (Received(site="a", moment="m", status="refused", code=Code.VERSION_MISMATCH), True, True),
+        (Received(site="a", moment="m", status="missing", absence="late"), True, True),
+    ],
+)
+def test_who_is_asked_again_when_a_run_is_gone_on_with(answered: Received, owes: bool, owes_training: bool) -> None:
+    spec = RunSpec(run="r", kommunbench="0", seed=1, tasks=(), models=(), prompts=())
+    assert rounds._owes(answered, Request(spec=spec)) is owes
+    assert rounds._owes(answered, Request(spec=spec, train=True)) is owes_training
 
 
 def test_fewer_sites_than_the_quorum_stop_the_run_with_what_to_do(data: Path) -> None:

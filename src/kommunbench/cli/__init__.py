@@ -86,12 +86,10 @@ def main() -> None:
     """Run the command line; what the user can mend is shown as sentences, not as a traceback."""
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     try:
-        cli(standalone_mode=False)
+        code = cli(standalone_mode=False)  # what a command that raises Exit ends with is given back here
     except KommunbenchError as error:
         for fault in error.faults:
             print(f"kommunbench: {fault}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -99,3 +97,5 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         print("kommunbench: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED_EXIT_CODE)
+    if isinstance(code, int):
+        sys.exit(code)

@@ -224,8 +224,9 @@ def approve(
         if "".join(fingerprint.split()).lower() != asked.spoken.replace(" ", ""):
             do = "do not approve: somebody may have put another file in its place; ask the site to send it again"
             raise FederationError(Fault("the fingerprint is another one", str(request), do))
-    else:
-        typer.confirm("Call them on a number that you know. Do they read the same?", abort=True)
+    elif not typer.confirm("Call them on a number that you know. Do they read the same?"):
+        do = "somebody may have put another file in its place: ask the site to send its request by another way"
+        raise FederationError(Fault(f"{member.name} was not let in", str(request), do))
     roster.approve(asked)
     for fault in version_faults(asked):
         console.print(f"Note: {escape(str(fault))}")

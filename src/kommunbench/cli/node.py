@@ -19,6 +19,8 @@ Home = Annotated[
     Path, typer.Option("--home", envvar="KOMMUNBENCH_SITE", help="The site's folder; by default the current one.")
 ]
 HERE = Path()
+CONNECTED_WITHIN_S = 20.0
+"""How long `start` waits to tell whether the coordinator answers; the node goes on trying after that."""
 EMPTY = {"node.log": "the node has not been started yet", "site.log": "nothing was refused, and nothing failed"}
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of sentences.")]
 
@@ -117,11 +119,13 @@ def start(
         run_node(place, invitation)
         return
     state = start_node(place)
-    for _ in range(100):
-        if read_connection(place, state["log_from"]).state != "connecting":
-            break
+    end = time.monotonic() + CONNECTED_WITHIN_S
+    while time.monotonic() < end and read_connection(place, state["log_from"]).state == "connecting":
         time.sleep(0.1)
-    _show(_status(place), as_json)
+    found = _status(place)
+    _show(found, as_json)
+    if found["connection"] != "connected" and not as_json:
+        console.print(f"{found['connection']}: {found['what']} ({found['do']})", markup=False)
 
 
 def stop(home: Home = HERE) -> None:

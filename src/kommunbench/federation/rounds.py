@@ -213,7 +213,7 @@ class Rounds:
         if nodes is None:
             self.look_around()  # who came after the start takes part from here on
             nodes = self.nodes
-        answered = {received.site for received in self.folder.received(name) if received.status in ("ok", "refused")}
+        answered = {received.site for received in self.folder.received(name) if not _owes(received, request)}
         asked = [site for site in nodes if site not in answered]
         asked.sort(key=lambda site: -self.busy_ms.get(site, 0))  # the slowest first, so that no worker idles at the end
         self.events.say("moment", name=name, sites=asked, kept=sorted(answered))
@@ -312,6 +312,12 @@ class Rounds:
             self.folder.forget(CLOSE)
             self.checkpoints.close_with(request.digest)
         self.exchange(CLOSE, request, {})
+
+
+def _owes(received: Received, request: Request) -> bool:
+    """Whether a site is asked again: it gave nothing, for a reason that may be mended since, or a person there had to
+    say yes first."""
+    return received.status != "ok" or (request.train and received.adapter_code is Code.PENDING)
 
 
 def pooled(folder: RunFolder) -> Mapping[tuple[Cell, str], Tally]:
