@@ -14,6 +14,7 @@ from flwr.proto.message_pb2 import Message as ProtoMessage
 
 from federated_folder import rows, run, settings_for, three_sites, write_sites
 from kommunbench.cli.compose import earlier_folders, make_plan
+from kommunbench.core.answer import Code
 from kommunbench.core.errors import ConfigError
 from kommunbench.federation.client_app import serve
 from kommunbench.federation.engines import local
@@ -128,6 +129,20 @@ def test_a_site_that_keeps_answers_takes_them_over_too_and_evaluates_anew_where_
                 path.unlink()
     assert costs == [(20, 0), (0, 20), (20, 0)]
     assert kept["first"] == kept["again"] == kept["purged"]
+
+
+@pytest.mark.parametrize(("train", "scored"), [(9, 0), (10, 20)])
+def test_worked_examples_are_drawn_from_enough_of_them(tmp_path: Path, train: int, scored: int) -> None:
+    both = [*rows("summarization", 20, 0, "test"), *rows("summarization", train, 40, "train")]
+    data = write_sites(tmp_path / "data", {"åvik": {"summarization": both}})
+    found = report(data, "models=[lead]", "prompt=[few_shot]", "quorum=1", "name=worked")
+    assert max(row.n for row in found.rows) == scored
+    codes = {
+        code
+        for received in RunFolder(tmp_path / "results" / "worked").received("round-000")
+        for _, code, _ in received.slots
+    }
+    assert (Code.TOO_FEW_EXAMPLES in codes) is (scored == 0)
 
 
 @pytest.mark.slow

@@ -197,7 +197,7 @@ def test_bytes_that_were_changed_do_not_leave(ledger):
 
 @pytest.mark.parametrize("data", [b"", b"Anna", refuse(Code.PENDING, d.close_request()).payload()])
 def test_approved_bytes_that_are_no_answer_to_the_request_do_not_leave(data, caplog):
-    release = readmit(RESULTS, WORK, data, None, Past())
+    release = readmit(RESULTS, WORK, (data, {}), None, Past())
     assert (release.code, release.values.any()) == (Code.INTERNAL, False)
     assert release.codes.tolist() == [Code.INTERNAL] * len(WORK.slots())
     assert "an approved release is not readable: " in caplog.text

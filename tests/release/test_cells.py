@@ -69,18 +69,22 @@ def test_a_sum_of_squares_is_never_negative():
     assert not within_bounds(d.close_request().slots()[0], (0, 0, -5))
 
 
-def test_a_closing_sum_is_held_against_the_tallies_of_its_own_run_alone():
-    slot = Slot((d.CELLS[0], "chrf", "chrf"))
-    name = "guideline_qa/test/chrf"
-    past = Past(here={name: frozenset({40})}, elsewhere={name: frozenset({41})})
-    assert past.code(d.make_policy(), slot, 40) is Code.OK
-    assert past.code(d.make_policy(), slot, 41) is Code.SMALL_CELL
+@pytest.mark.parametrize("few", [{}, {"min_difference": 1}])
+def test_a_closing_sum_is_as_far_from_what_left_as_a_tally_and_never_within_a_cell(few):
+    slot, name, policy = Slot((d.CELLS[0], "chrf", "chrf")), "guideline_qa/test/chrf", d.make_policy(**few)
+    for past in (Past(here={name: {40}}), Past(here={name: {40}}, elsewhere={name: {40}})):
+        assert past.code(policy, slot, (40, 0, 0)) is Code.OK
+        assert past.code(policy, slot, (44, 0, 0)) is Code.SMALL_CELL
+        assert past.code(policy, slot, (45, 0, 0)) is (Code.OK if few else Code.SMALL_CELL)
+        assert past.code(policy, slot, (50, 0, 0)) is Code.OK
+    elsewhere = Past(here={name: {40}}, elsewhere={name: {49}})
+    assert elsewhere.code(policy, slot, (40, 0, 0)) is (Code.OK if few else Code.SMALL_CELL)
 
 
 def test_a_pair_needs_the_tallies_of_both_sides():
     left, right = d.CELLS[0], d.cell("summarization")
     pair = Slot((left, right, "chrf", "chrf"))
     shown = {"guideline_qa/test/chrf": frozenset({40})}
-    assert Past(here=shown).code(d.make_policy(), pair, 40) is Code.NOT_AVAILABLE
+    assert Past(here=shown).code(d.make_policy(), pair, (40, 0, 0)) is Code.NOT_AVAILABLE
     both = {**shown, "summarization/test/chrf": frozenset({40})}
-    assert Past(here=both).code(d.make_policy(), pair, 40) is Code.OK
+    assert Past(here=both).code(d.make_policy(), pair, (40, 0, 0)) is Code.OK

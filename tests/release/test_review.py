@@ -239,7 +239,7 @@ def test_a_closing_sum_stays_where_its_tally_stayed():
     assert not release.values.any()
 
 
-@pytest.mark.parametrize(("n", "code"), [(d.N, Code.OK), (d.N - 1, Code.SMALL_CELL), (d.N - 5, Code.OK)])
+@pytest.mark.parametrize(("n", "code"), [(d.N, Code.OK), (d.N - 9, Code.SMALL_CELL), (d.N - 10, Code.OK)])
 def test_a_closing_sum_over_all_but_a_few_stays(n, code):
     request = d.close_request()
     release = released(request, d.make_answer(request, n), past=SHOWN)

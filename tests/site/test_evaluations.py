@@ -17,6 +17,7 @@ from kommunbench.core.task import Task, load_task
 from kommunbench.site.answers import KeptAnswers, answers_of
 from kommunbench.site.evaluate import Evaluated
 from kommunbench.site.evaluations import KeptEvaluations
+from kommunbench.site.keep import KeptTallies
 from kommunbench.site.reuse import adapter_digest, evaluation_digest
 
 CELL = Cell("summarization", "lead", "plain", "base", 0, "test")
@@ -146,3 +147,13 @@ def test_what_changes_no_answer_does_not_count() -> None:
     assert key() == key(decoding=Decoding(max_new_tokens=8, batch_size=1)) == key(seed=2)
     assert key() == key(prompt=PromptRef(name="another_name", variant="plain"))
     assert adapter_digest(None, TrainSettings()) == ""
+
+
+def test_no_closing_sum_is_made_of_tallies_that_another_run_of_the_same_name_has_left(tmp_path: Path) -> None:
+    """The name is the coordinator's to give again, to a run with other examples."""
+    first, second = KeptTallies(tmp_path, "a" * 64), KeptTallies(tmp_path, "b" * 64)
+    first.save(CELL, evaluated())
+    assert first.load(CELL, EXACT) is not None
+    second.save(CELL, evaluated())
+    assert first.load(CELL, EXACT) is None
+    assert KeptTallies(tmp_path).load(CELL, EXACT) is not None, "the site itself looks at whichever there is"

@@ -130,9 +130,9 @@ def test_a_few_more_ratings_cannot_be_had_by_subtraction():
     slot = Request(spec=SPEC, action="ratings", cells=(LEAD,)).slots()[0]
     other = Request(spec=SPEC, action="ratings", cells=(NANO,)).slots()[0]
     past = Past(here={name: frozenset({20}) for name in sets_of(slot)})
-    codes = [past.code(ReleasePolicy(), slot, n) for n in (20, 21, 29, 30)]
+    codes = [past.code(ReleasePolicy(), slot, (n, 0)) for n in (20, 21, 29, 30)]
     assert codes == [Code.OK, Code.SMALL_CELL, Code.SMALL_CELL, Code.OK]
-    assert past.code(ReleasePolicy(), other, 21) is Code.OK, "another system's answers are another set"
+    assert past.code(ReleasePolicy(), other, (21, 0)) is Code.OK, "another system's answers are another set"
 
 
 def test_errors_are_the_worst_the_unscored_and_where_systems_differ(tmp_path):

@@ -34,6 +34,7 @@ class Waiting(BaseModel):
         made: UTC, ISO 8601; as is `decided`.
         by: who decided.
         data: the registrations of the data that the bytes were made of, by task.
+        sets: how many examples are behind them (past.py).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -46,6 +47,7 @@ class Waiting(BaseModel):
     why: str = ""
     decided: str = ""
     data: dict[str, str] = {}
+    sets: dict[str, list[int]]
 
     @property
     def key(self) -> str:
@@ -69,7 +71,12 @@ class Approvals:
                 self._bytes(earlier).unlink(missing_ok=True)
                 self._record(earlier).unlink()
         waiting = Waiting(
-            payload=release.digest, request=request, policy=policy.digest, made=_now(), data=dict(data or {})
+            payload=release.digest,
+            request=request,
+            policy=policy.digest,
+            made=_now(),
+            data=dict(data or {}),
+            sets=release.sets,
         )
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _write(self._bytes(waiting), release.payload())

@@ -55,7 +55,7 @@ def reviewed(
     approvals = Approvals(ledger)
     decided = approvals.decided(request.work, policy)
     if decided is not None and decided.decision == "approved":
-        release = readmit(policy, request, approvals.bytes_of(decided), received_adapter, past)
+        release = readmit(policy, request, (approvals.bytes_of(decided), decided.sets), received_adapter, past)
         if (code := _budget_code(policy, request, release, answer, past)) is not Code.OK:
             release = refuse(code, request)
         return release, decided.by, replace(answer, registrations=decided.data), past

@@ -16,6 +16,7 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -32,7 +33,6 @@ from kommunbench.core.errors import Fault, PolicyError
 from kommunbench.core.spec import Cell, Request
 from kommunbench.release.identity import Identity
 from kommunbench.release.installation import code_digest, environment_digest
-from kommunbench.release.past import sets_of
 from kommunbench.release.policy import ReleasePolicy
 from kommunbench.release.receipt import NONE, Digests, Receipt, behind
 from kommunbench.release.sealed import Release
@@ -108,7 +108,8 @@ class Ledger:
         with _locked(self.path) as handle:
             data = _read(handle)
             number, previous = max(_last(data), self.read_head(), key=lambda end: end[0])
-            line = {**entry, "number": number + 1, "previous": previous}
+            # A receipt shows the hash of the line before it: without salt, what that line holds could be guessed at.
+            line = {**entry, "salt": secrets.token_hex(16), "number": number + 1, "previous": previous}
             if receipt and self.identity:
                 bound = replace(receipt.digests, previous=previous, before=_before(data, receipt.digests.spec))
                 line["receipt"] = replace(receipt, number=number + 1, digests=bound).signed(self.identity).pack().hex()
@@ -183,7 +184,7 @@ def describe(
         "others": asked - len(approved["tasks"]) - len(approved["models"]),
         "code": release.code.name,
         "released": codes.pop(Code.OK.name, 0),
-        "sets": {} if spec.dp.noisy else _sets(release, request),
+        "sets": release.sets,
         "withheld": dict(codes),
         "adapter": release.adapter_code.name if request.train else "",
         "payload": release.digest,
@@ -229,18 +230,6 @@ def _before(data: bytes, spec: str) -> str:
         if entry is not None and entry.get("spec") == spec and "receipt" in entry:
             return digest_bytes(bytes.fromhex(entry["receipt"]))
     return NONE
-
-
-def _sets(release: Release, request: Request) -> dict[str, list[int]]:
-    """How many scored examples stand behind each metric that leaves; `Past` reads it again."""
-    sizes: dict[str, set[int]] = {}
-    start = 0
-    for slot, code in zip(request.slots() if len(release.codes) else (), release.codes, strict=True):
-        if code == Code.OK and slot.metric is not None:
-            for name in sets_of(slot):
-                sizes.setdefault(name, set()).add(int(release.values[start]))
-        start += slot.width
-    return {name: sorted(found) for name, found in sizes.items()}
 
 
 def _approved(request: Request, policy: ReleasePolicy | None) -> dict[str, set[str]]:

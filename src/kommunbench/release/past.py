@@ -1,14 +1,20 @@
 """What this site has let out before, as its ledger tells it: the door's only memory.
 
-Four things need one. Replies may be limited to some hours and some runs a year. A closing sum may leave only where the
-tally behind it did, in the same run: it has no support counts of its own to check. And two runs on sets of examples
-that differ by a few can be subtracted from each other, so the sets' sizes of earlier runs count. And what left with
-noise has cost epsilon (budget.py).
+Four things need one. Replies may be limited to some hours and some runs a year. What left with noise has cost epsilon
+(budget.py). A closing sum may leave only where the tally behind it did, in the same run: it has no support counts of
+its own to check. And two sums over sets of examples that differ by a few can be subtracted from each other, so the
+exact sizes of the sets behind all that left are remembered, under two kinds of name:
+
+    task/split/metric    how many examples were scored: held against sums of the same metric
+    task/split           how many were answered, scored or not: held against sums of every metric, as many share a part
+                         (words, say), and what one scores is seldom what another leaves out
+
+A size is the same as one that left, or at least `min_difference` from it, in whatever run, or nothing leaves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,8 +24,9 @@ from kommunbench.core.spec import OPINIONS, Cell, Slot
 from kommunbench.release.budget import YEAR, Spent
 from kommunbench.release.policy import ReleasePolicy
 
-Sizes = Mapping[str, frozenset[int]]
-"""Numbers of scored examples by the names of `sets_of`."""
+Row = tuple[int, ...]
+Sizes = Mapping[str, Collection[int]]
+"""Numbers of examples, exact, by the names of `sizes_of`."""
 
 
 def sets_of(slot: Slot) -> list[str]:
@@ -33,6 +40,31 @@ def sets_of(slot: Slot) -> list[str]:
     if metric in OPINIONS:
         return ["/".join(map(str, (*cell, metric))) for cell in cells]
     return [f"{cell.task}/{cell.split}/{metric}" for cell in cells]
+
+
+def sizes_of(slot: Slot, row: Row) -> dict[str, int]:
+    """The exact size of each set behind a slot's row, by name.
+
+    Only a tally says how many were answered: (n, unscored, ...). What staff rated of a cell's answers is of that cell.
+    """
+    found = dict.fromkeys(sets_of(slot), row[0])
+    if slot.metric is not None and slot.metric.name not in OPINIONS:
+        found |= {answered(cell.task, cell.split): row[0] + row[1] for cell in slot.key if isinstance(cell, Cell)}
+    return found
+
+
+def answered(task: str, split: str) -> str:
+    """The name of the set of all examples of a split that were answered."""
+    return f"{task}/{split}"
+
+
+def all_sizes(found: Iterable[tuple[Slot, Row]]) -> dict[str, list[int]]:
+    """The sizes behind many slots' rows."""
+    sizes: dict[str, set[int]] = {}
+    for slot, row in found:
+        for name, size in sizes_of(slot, row).items():
+            sizes.setdefault(name, set()).add(size)
+    return {name: sorted(each) for name, each in sizes.items()}
 
 
 MINUTE_MS = 60_000
@@ -63,8 +95,8 @@ class Past:
         """From a ledger's lines; `spec` is the digest of the run at hand, `now` a local time with its zone."""
         now = now or datetime.now().astimezone()
         runs: set[str] = set()
-        here: dict[str, frozenset[int]] = {}
-        elsewhere: dict[str, frozenset[int]] = {}
+        here: dict[str, set[int]] = {}
+        elsewhere: dict[str, set[int]] = {}
         ms = 0
         entries = list(entries)
         for entry in entries:
@@ -73,7 +105,7 @@ class Past:
             if sizes is elsewhere and _gave(entry) and now - datetime.fromisoformat(entry["time"]) < YEAR:
                 runs.add(entry["spec"])
             for name, found in entry.get("sets", {}).items():
-                sizes[name] = sizes.get(name, frozenset()) | frozenset(found)
+                sizes.setdefault(name, set()).update(found)
         return cls(here, elsewhere, len(runs), now, ms, Spent.of(entries, spec, now))
 
     def run_code(self, policy: ReleasePolicy) -> Code:
@@ -86,20 +118,31 @@ class Past:
         """OVER_LIMIT where the run has had its minutes: no more work is begun for it. What was done may still leave."""
         return Code.OVER_LIMIT if policy.max_minutes and self.ms >= policy.max_minutes * MINUTE_MS else Code.OK
 
-    def code(self, policy: ReleasePolicy, slot: Slot, n: int) -> Code:
-        """SMALL_CELL where a sum over `n` examples and one that left before would give a few away by subtraction.
-
-        A tally is held against every one that left (`min_difference`): in this run too, since the site's data may have
-        changed and ratings come in between two messages. A closing sum is held against the tallies of this run
-        (`min_cell`); NOT_AVAILABLE where its tally has not left in this run.
-        """
-        sets = sets_of(slot)
-        if slot.metric is None and any(name not in self.here for name in sets):
+    def code(self, policy: ReleasePolicy, slot: Slot, row: Row) -> Code:
+        """NOT_AVAILABLE for a closing sum whose tally has not left in this run; SMALL_CELL where `apart` says no."""
+        if self.lacks_tally(slot):
             return Code.NOT_AVAILABLE
-        before = [self.here] if slot.metric is None else [self.here, self.elsewhere]
-        few = policy.min_cell if slot.metric is None else policy.min_difference
-        distances = [abs(n - other) for sizes in before for name in sets for other in sizes.get(name, ())]
-        return Code.SMALL_CELL if any(0 < distance < few for distance in distances) else Code.OK
+        sizes = {name: (size,) for name, size in sizes_of(slot, row).items()}
+        return Code.OK if self.apart(policy, sizes, closing=slot.metric is None) else Code.SMALL_CELL
+
+    def lacks_tally(self, slot: Slot) -> bool:
+        """Whether it is a closing sum, and a tally behind it has not left in this run."""
+        return slot.metric is None and any(name not in self.here for name in sets_of(slot))
+
+    def apart(self, policy: ReleasePolicy, sets: Sizes, closing: bool = False) -> bool:
+        """Whether these sets are the same as all that left, or at least `min_difference` examples from them.
+
+        Those of this run are among them: the site's data may have changed, or ratings come in, between two messages.
+        Closing sums have no counts of their own to check, so theirs are `min_cell` apart as well.
+        """
+        few = max(policy.min_difference, policy.min_cell) if closing else policy.min_difference
+        return not any(
+            0 < abs(size - other) < few
+            for before in (self.here, self.elsewhere)
+            for name, sizes in sets.items()
+            for size in sizes
+            for other in before.get(name, ())
+        )
 
 
 def _gave(entry: Mapping[str, Any]) -> bool:

@@ -219,6 +219,8 @@ class ReleasePolicy(BaseModel):
             code = self.cell_code(spec, cell)
             if code is Code.OK:
                 code = self.metric_code(spec.task(cell.task), str(metric))
+            if code is Code.OK and metric == COST and shows_examples(spec, cell):
+                code = Code.METRIC_NOT_ALLOWED  # what is in every prompt could be measured: an example's own length
             if code is not Code.OK:
                 return code
         return Code.OK
@@ -244,6 +246,11 @@ class ReleasePolicy(BaseModel):
         """OK where an adapter trained for `request` may leave, at once or when a person has approved it."""
         code = self.training_code(request)
         return Code.ADAPTER_DENIED if code is Code.OK and self.adapters == "deny" else code
+
+
+def shows_examples(spec: RunSpec, cell: Cell) -> bool:
+    """Whether the cell's prompts hold worked examples of the train split."""
+    return any(prompt.shots for prompt in spec.prompts if prompt.name == cell.prompt)
 
 
 def _approves(approved: Approved, name: str, wanted: str) -> bool:

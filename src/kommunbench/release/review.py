@@ -27,7 +27,7 @@ from kommunbench.release.budget import noised_tallies
 from kommunbench.release.cells import Row, is_row, row_code, within_bounds
 from kommunbench.release.ledger import Ledger
 from kommunbench.release.noise import noise_code, noised, plausible
-from kommunbench.release.past import Past
+from kommunbench.release.past import Past, Sizes, all_sizes
 from kommunbench.release.policy import ReleasePolicy
 from kommunbench.release.rounding import rounded_count, rounded_row
 from kommunbench.release.sealed import _DOOR, Contents, Int64s, Release, read_payload
@@ -116,10 +116,12 @@ def _review(
     adapter = adapter if adapter_code is Code.OK else None
     left = Code.OK in codes or adapter is not None
     hidden = Code.TOO_FEW_EXAMPLES in (*codes, adapter_code) or _differs(policy, slots, codes, found, past)
-    cost = _rounded(answer.cost, hidden, policy.rounding) if left else Cost()
+    cost = _shown(policy, request, answer.cost, hidden) if left else Cost()
     steps = answer.private_steps if adapter is not None else None
     cost = replace(cost, epsilon_hundredths=ceil(steps.epsilon * 100) if steps else 0)
-    return Release(_DOOR, Contents(values, codes, cost, Code.OK, adapter_code, adapter or {}))
+    shown = [(slot, row) for slot, code, row in zip(slots, codes, found, strict=True) if code is Code.OK and row]
+    sets = {} if request.spec.dp.noisy else all_sizes(shown)
+    return Release(_DOOR, Contents(values, codes, cost, Code.OK, adapter_code, adapter or {}, sets))
 
 
 def seal_step(policy: ReleasePolicy, request: Request, words: Int64s) -> Release:
@@ -132,18 +134,24 @@ def seal_step(policy: ReleasePolicy, request: Request, words: Int64s) -> Release
 
 
 def readmit(
-    policy: ReleasePolicy, request: Request, data: bytes, received_adapter: Adapter | None, past: Past
+    policy: ReleasePolicy, request: Request, held: tuple[bytes, Sizes], received_adapter: Adapter | None, past: Past
 ) -> Release:
     """A release that was reviewed before, held, and approved by a person: the same bytes, or a refusal of everything.
 
     What can have changed since is asked again: hours, runs of the year, what other runs got, the weights' layout.
+
+    Args:
+        held: its bytes, and the sizes of the sets behind them.
     """
+    data, sets = held
     try:
         (status, values, codes, cost), adapter = read_payload(data)
         rows = unpack(request, values, codes, cost)
         slots = zip(request.slots(), rows, strict=True)
-        verdicts = [past.code(policy, slot, row[0]) for slot, (_, code, row) in slots if code is Code.OK]
-        verdicts += [
+        lacking = any(code is Code.OK and past.lacks_tally(slot) for slot, (_, code, _) in slots)
+        verdicts = [
+            Code.NOT_AVAILABLE if lacking else Code.OK,
+            Code.OK if past.apart(policy, sets, closing=request.action == "close") else Code.SMALL_CELL,
             policy.sum_code(request),
             past.run_code(policy),
             update_code(received_adapter, adapter) if adapter else Code.OK,
@@ -151,7 +159,7 @@ def readmit(
         if (code := _first_no(iter(verdicts))) is not Code.OK:
             return refuse(code, request)
         stated = [code for _, code, _ in rows]
-        contents = Contents(values.tolist(), stated, unpack_cost(cost), *unpack_status(status), adapter)
+        contents = Contents(values.tolist(), stated, unpack_cost(cost), *unpack_status(status), adapter, sets)
         return Release(_DOOR, contents)
     except Exception as error:
         log_place("an approved release is not readable", error)
@@ -174,19 +182,16 @@ def _slot_verdicts(
     if value is None:
         yield Code.NOT_AVAILABLE
     yield row_code(policy, slot, value)
-    n = rounded_count(value[0], policy.rounding)  # type: ignore[index]
-    yield Code.OK if n else Code.TOO_FEW_EXAMPLES
-    yield past.code(policy, slot, n)
+    yield Code.OK if rounded_count(value[0], policy.rounding) else Code.TOO_FEW_EXAMPLES  # type: ignore[index]
+    yield past.code(policy, slot, value)  # type: ignore[arg-type]
 
 
 def _differs(
     policy: ReleasePolicy, slots: Sequence[Slot], codes: Sequence[Code], found: Sequence[Row | None], past: Past
 ) -> bool:
     """Whether a set was held back for being nearly one that left: costs would tell the examples between them apart."""
-    held = [
-        (slot, row[0]) for slot, code, row in zip(slots, codes, found, strict=True) if row and code is Code.SMALL_CELL
-    ]
-    return any(past.code(policy, slot, rounded_count(n, policy.rounding)) is not Code.OK for slot, n in held)
+    held = [(slot, row) for slot, code, row in zip(slots, codes, found, strict=True) if row and code is Code.SMALL_CELL]
+    return any(past.code(policy, slot, row) is not Code.OK for slot, row in held)
 
 
 def _within_budget(policy: ReleasePolicy, request: Request, codes: list[Code], past: Past) -> tuple[list[Code], Past]:
@@ -217,15 +222,21 @@ def _adapter_verdicts(
     yield _stated(answer.adapter_code)
     if adapter is None:
         yield Code.NOT_AVAILABLE
-    count, steps, settings = answer.cost.train_examples, answer.cost.train_steps, request.spec.train
-    if type(count) is not int or type(steps) is not int or settings is None:
+    cost, settings = answer.cost, request.spec.train
+    if type(cost.train_examples) is not int or type(cost.train_steps) is not int or settings is None:
         yield Code.INTERNAL
-    seen = min(count, steps * settings.batch_size)  # type: ignore[union-attr]  # one step of one example saw one
-    yield Code.OK if seen >= policy.min_examples else Code.TOO_FEW_EXAMPLES
+    yield Code.OK if _trained_on(request, cost) >= policy.min_examples else Code.TOO_FEW_EXAMPLES
     yield private_code(policy, request, answer, past)
     yield update_code(received, adapter)
-    yield update_code(received, adapter, longest_update(policy, settings, steps, received))  # type: ignore[arg-type]
+    most = longest_update(policy, settings, cost.train_steps, received)  # type: ignore[arg-type]
+    yield update_code(received, adapter, most)
     yield memory_code(policy, answer.memory)
+
+
+def _trained_on(request: Request, cost: Cost) -> int:
+    """How many examples the training has seen, at most: one step of one example saw one."""
+    settings = request.spec.train
+    return min(cost.train_examples, cost.train_steps * settings.batch_size) if settings is not None else 0
 
 
 def private_code(policy: ReleasePolicy, request: Request, answer: Answer, past: Past) -> Code:
@@ -248,12 +259,15 @@ def _stated(code: object) -> Code:
     return code if type(code) is Code else Code.INTERNAL
 
 
-def _rounded(cost: Cost, hidden: bool, rounding: int = 1) -> Cost:
-    """Costs in coarse steps, and no count of evaluated examples or tokens where a set was too small to show.
+def _shown(policy: ReleasePolicy, request: Request, cost: Cost, hidden: bool) -> Cost:
+    """Costs in coarse steps, without the counts that would tell of a few examples.
 
-    Those of the whole reply, less those of the slots that are shown, would give the size of the set that is not. The
-    counts of training are of all train splits together and nothing tells them apart by task; the coordinator weighs
-    adapters by them. A cost that is no row of counts is left out.
+    Evaluated examples and their tokens: not where a set was too small to show (`hidden`), since those of the whole
+    reply, less those of the slots that are shown, would give its size; nor where tallies have noise, which an exact
+    count would undo. Tokens read: not where worked examples are in every prompt, as each would be counted as often.
+    Training: not where it has seen fewer than `min_examples`; else its counts are of all train splits together and
+    nothing tells them apart by task, and the coordinator weighs adapters by them. A cost that is no row of counts is
+    left out.
     """
     if (
         type(cost) is not Cost
@@ -261,10 +275,15 @@ def _rounded(cost: Cost, hidden: bool, rounding: int = 1) -> Cost:
         or not 0 <= min(astuple(cost)) <= max(astuple(cost)) <= COST_MOST
     ):
         return Cost()
-    if hidden:
+    if hidden or request.spec.dp.noisy:
         cost = replace(cost, examples=0, prompt_tokens=0, new_tokens=0, reused=0)
-    unit = replace(COST_UNIT, examples=max(COST_UNIT.examples, rounding), reused=max(COST_UNIT.reused, rounding),
-                   train_examples=max(COST_UNIT.train_examples, rounding))  # fmt: skip
+    if any(prompt.shots for prompt in request.spec.prompts):
+        cost = replace(cost, prompt_tokens=0)
+    if _trained_on(request, cost) < policy.min_examples:
+        cost = replace(cost, train_examples=0, train_steps=0, train_tokens=0)
+    least = policy.rounding
+    unit = replace(COST_UNIT, examples=max(COST_UNIT.examples, least), reused=max(COST_UNIT.reused, least),
+                   train_examples=max(COST_UNIT.train_examples, least))  # fmt: skip
     pairs = zip(astuple(cost), astuple(unit), strict=True)
     return Cost(*(round(amount / unit) * unit for amount, unit in pairs))
 

@@ -7,7 +7,7 @@ No string made at a site fits in it. Only `review.py` holds the seal that makes 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any, NoReturn, final
 
@@ -34,6 +34,7 @@ class Contents:
         codes: one a slot.
         code: of the reply as a whole.
         adapter_code: why there is no adapter; OK also where none was asked for.
+        sets: how many examples, exactly, are behind what leaves (past.py): for the ledger, and never in the bytes.
     """
 
     values: Sequence[int]
@@ -42,6 +43,7 @@ class Contents:
     code: Code
     adapter_code: Code
     adapter: Adapter = field(default_factory=dict)
+    sets: Mapping[str, Collection[int]] = field(default_factory=dict)
 
 
 @final
@@ -51,13 +53,14 @@ class Release:
     The vectors are little-endian int64 over immutable bytes, so they cannot be made writable again.
     """
 
-    __slots__ = ("_adapter", "_codes", "_cost", "_receipt", "_status", "_values")
+    __slots__ = ("_adapter", "_codes", "_cost", "_receipt", "_sets", "_status", "_values")
     _values: bytes
     _codes: bytes
     _cost: bytes
     _status: bytes
     _adapter: dict[str, npt.NDArray[np.float32]]
     _receipt: bytes
+    _sets: dict[str, tuple[int, ...]]
 
     def __init__(self, seal: object, contents: Contents) -> None:
         if seal is not _DOOR:
@@ -70,6 +73,7 @@ class Release:
         put(self, "_status", _int64(status))
         put(self, "_adapter", {key: _frozen(contents.adapter[key]) for key in sorted(contents.adapter)})
         put(self, "_receipt", b"")
+        put(self, "_sets", {name: tuple(sorted(sizes)) for name, sizes in contents.sets.items()})
 
     @property
     def values(self) -> Int64s:
@@ -105,6 +109,11 @@ class Release:
     def adapter(self) -> dict[str, npt.NDArray[np.float32]]:
         """The trained weights in the order of their names; empty where they stay."""
         return dict(self._adapter)
+
+    @property
+    def sets(self) -> dict[str, list[int]]:
+        """How many examples, exactly, are behind what leaves, by the names of `past.sizes_of`. It stays at the site."""
+        return {name: list(sizes) for name, sizes in self._sets.items()}
 
     @property
     def receipt(self) -> bytes:

@@ -34,7 +34,7 @@ from kommunbench.core.spec import Slot, TaskRef
 from kommunbench.core.task import Task
 from kommunbench.release.cells import Row, row_code
 from kommunbench.release.ledger import Ledger
-from kommunbench.release.past import Past
+from kommunbench.release.past import Past, answered
 from kommunbench.release.policy import EVALUATED, ReleasePolicy
 from kommunbench.release.rounding import rounded_count, rounded_row
 
@@ -136,7 +136,7 @@ def let_out_statistics(
     PolicyError.raise_if(_refusals(policy, by))
     with ledger.alone():
         made = review_statistics(policy, counted, about, Past.of(ledger.remembered(), ""))
-        ledger.append(_line(policy, made, by))
+        ledger.append(_line(policy, made, counted, by))
     return made
 
 
@@ -157,7 +157,7 @@ def set_of(task: str, field: str = "") -> str:
 
 def run_sets(task: str) -> list[str]:
     """What a run calls the sets behind the same sums over models' answers, which can be the very texts (past.py)."""
-    return [f"{task}/{EVALUATED}/{metric}" for metric in METRICS]
+    return [answered(task, EVALUATED), *(f"{task}/{EVALUATED}/{metric}" for metric in METRICS)]
 
 
 def folded(counts: Sequence[int], min_cell: int) -> tuple[int | None, ...]:
@@ -204,17 +204,16 @@ def _refusals(policy: ReleasePolicy, by: str) -> Iterator[Fault]:
         yield Fault(f"min_sites: {policy.min_sites}", "site.yaml", "a stand-in would show this site's own sums")
 
 
-def _line(policy: ReleasePolicy, made: Statistics, by: str) -> dict[str, object]:
-    """The ledger's account: what left is told by its digest, and how many examples stand behind it."""
-    sets = {set_of(name): [task.rows] for name, task in made.tasks.items()}
-    sets |= {
-        set_of(name, field): [texts.texts] for name, task in made.tasks.items() for field, texts in task.fields.items()
-    }
-    sets |= {
-        each: sorted({texts.texts for texts in task.fields.values()})
-        for name, task in made.tasks.items()
-        for each in run_sets(name)
-    }
+def _line(policy: ReleasePolicy, made: Statistics, counted: Sequence[Counted], by: str) -> dict[str, object]:
+    """The ledger's account: what left is told by its digest, and how many examples, exactly, stand behind it."""
+    sets: dict[str, list[int]] = {}
+    for one in counted:
+        if (task := made.tasks.get(one.task.name)) is None:
+            continue
+        exact = {field: one.fields[field].tallies[METRICS[0]][0] for field in task.fields}
+        sets[set_of(one.task.name)] = [one.rows]
+        sets |= {set_of(one.task.name, field): [n] for field, n in exact.items()}
+        sets |= {each: sorted(set(exact.values())) for each in run_sets(one.task.name)}
     held = [Code(code).name for code in made.withheld.values()]
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -268,11 +267,9 @@ def _field_codes(policy: ReleasePolicy, past: Past, task: str, field: str, texts
 
 def _set_code(policy: ReleasePolicy, past: Past, names: Iterable[str], n: int) -> Code:
     """TOO_FEW_EXAMPLES, or SMALL_CELL where this set less one of `names` that left would be a few examples."""
-    left = rounded_count(n, policy.rounding)
-    if n < policy.min_examples or not left:
+    if n < policy.min_examples or not rounded_count(n, policy.rounding):
         return Code.TOO_FEW_EXAMPLES
-    near = (abs(left - other) for name in names for other in past.elsewhere.get(name, ()))
-    return Code.SMALL_CELL if any(0 < distance < policy.min_difference for distance in near) else Code.OK
+    return Code.OK if past.apart(policy, dict.fromkeys(names, (n,))) else Code.SMALL_CELL
 
 
 def _texts(policy: ReleasePolicy, texts: CountedTexts) -> Texts:

@@ -118,7 +118,7 @@ class Work:
         self.cards = {name: card for name in named if (card := self._card(name))}
         digests = {name: digest for name, card in self.cards.items() if (digest := _digest_or_none(card))}
         self.policy = policy.with_installed(self.tasks.values(), digests)
-        self.kept = KeptTallies(settings.home / "tallies" / self.spec.run)
+        self.kept = KeptTallies(settings.home / "tallies" / self.spec.run, self.spec.digest)
         self.evaluations = KeptEvaluations(settings.evaluations_path, policy.retention_days)
         self.cost = Cost()
         self.answer = Answer(values={}, codes={})
@@ -182,7 +182,10 @@ class Work:
             examples = self.examples(task, self.policy.examples(ref))
             if not examples:
                 return Code.NO_DATA
-            shots = choose_shots(self.data.split(task, "train"), prompt, self.spec.seed)
+            train = [one for one in self.data.split(task, "train") if one.references] if prompt.shots else []
+            if prompt.shots and len(train) < self.policy.min_examples:
+                return Code.TOO_FEW_EXAMPLES  # every answer would be about the same few
+            shots = choose_shots(train, prompt, self.spec.seed)
             decoding = Decoding(max_new_tokens=ref.max_new_tokens, stop=task.stop, batch_size=self.spec.batch_size)
             key, readers = self.key(cell, prompt, decoding), self.readers(task)
             wanted = examples if self.policy.answers == "keep" else ()
