@@ -83,12 +83,12 @@ def test_secret_chance_is_standard_normal_and_uniform() -> None:
     assert not np.array_equal(normal, private.secret_normal((40, 500)).ravel())
 
 
-def test_every_row_is_drawn_with_the_same_chance() -> None:
-    rows = [private.Encoded([1] * n, [2]) for n in range(200)]
+def test_every_pair_is_drawn_with_the_same_chance() -> None:
+    pairs = [(str(n), "") for n in range(200)]
     counts = np.zeros(200)
     for _ in range(100):
-        for row in private.draw(rows, 0.3):
-            counts[len(row.prompt)] += 1
+        for prompt, _ in private.draw(pairs, 0.3):
+            counts[int(prompt)] += 1
     assert binomtest(int(counts.sum()), 20_000, 0.3).pvalue > 1e-6
     assert counts.min() > 0
     assert counts.max() < 100
@@ -157,6 +157,16 @@ def test_private_training_cannot_be_repeated_and_leaves_no_hooks(lfm2_card: Mode
     assert once.steps == SETTINGS.steps(len(PAIRS)) == 2
     after = model.train(PAIRS, adapter, SETTINGS, seed=1).adapter
     assert all(np.array_equal(before[name], after[name]) for name in adapter)
+
+
+def test_where_nobody_is_drawn_the_step_is_noise_alone(lfm2_card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(private, "secret_uniform", lambda count: np.linspace(0.1, 0.9, count))
+    few = SETTINGS.model_copy(update={"batch_size": 1, "max_steps": 1})
+    model = open_model(lfm2_card, threads=1)
+    adapter = model.new_adapter(few, seed=1)
+    training = model.train_privately(PAIRS, adapter, few, 1.0)
+    assert training.tokens == 0
+    assert any(np.any(training.adapter[name] != adapter[name]) for name in adapter)
 
 
 def test_private_training_learns_where_there_is_little_noise(lfm2_card: ModelCard) -> None:

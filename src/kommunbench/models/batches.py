@@ -30,6 +30,8 @@ def encode_pairs(model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str]], m
     A causal model's answer follows a space (nothing, within a chat template), and both share `max_length`; an
     encoder-decoder has it for each. Too long a prompt loses its start, too long an answer its end.
     """
+    if not pairs:
+        return []  # tokenizers take no empty list
     together = not model.config.is_encoder_decoder
     encoded = tokenizer([prompt for prompt, _ in pairs])["input_ids"]
     prompts = [ids or [start_token(tokenizer)] for ids in encoded]

@@ -130,7 +130,8 @@ class Lora:
             ModelError: there are no pairs, the loss is no longer finite, or the moments are of another adapter.
         """
 
-        def learn(rows: list[Encoded]) -> Learned:
+        def learn() -> Learned:
+            rows = encode_pairs(self.base, self.tokenizer, pairs, settings.max_length)
             with _seeded(seed), checkpointing(self.base, settings.checkpointing, PART_TOKENS):
                 return self._steps(rows, settings, seed, moments)
 
@@ -146,8 +147,8 @@ class Lora:
         """
         from kommunbench.models.private import private_steps
 
-        def learn(rows: list[Encoded]) -> Learned:
-            return private_steps(self.base, self.tokenizer, rows, settings, noise_multiplier), None
+        def learn() -> Learned:
+            return private_steps(self.base, self.tokenizer, pairs, settings, noise_multiplier), None
 
         return self._trained(pairs, adapter, settings, learn)
 
@@ -156,24 +157,23 @@ class Lora:
         pairs: Sequence[tuple[str, str]],
         adapter: Adapter,
         settings: TrainSettings,
-        learn: Callable[[list[Encoded]], Learned],
+        learn: Callable[[], Learned],
     ) -> Training:
         """Load `adapter`, let `learn` change it and count the tokens it saw, and leave the result loaded."""
         if not pairs:
             raise ModelError(Fault("there is nothing to train on"))
         started = time.perf_counter()
         self.load(adapter, settings)
-        rows = encode_pairs(self.base, self.tokenizer, pairs, settings.max_length)
         self.base.train()
         try:
-            seen, moments = learn(rows)
+            seen, moments = learn()
         finally:
             self.base.eval()
         self._loaded = self._read()
         return Training(
             adapter=self._loaded,
             examples=len(pairs),
-            steps=settings.steps(len(rows)),
+            steps=settings.steps(len(pairs)),
             tokens=seen,
             seconds=time.perf_counter() - started,
             moments=moments,

@@ -30,7 +30,7 @@ from torch.nn.functional import cross_entropy
 
 from kommunbench.core.errors import Fault, ModelError
 from kommunbench.core.model import TrainSettings
-from kommunbench.models.batches import UNSCORED, Encoded, collate, in_parts
+from kommunbench.models.batches import UNSCORED, Encoded, collate, encode_pairs, in_parts
 from kommunbench.models.optimise import make_optimiser, pull_back, trained_weights
 
 Steps = tuple[float, float, int]
@@ -82,28 +82,30 @@ def noise_for(epsilon: float, delta: float, sample_rate: float, steps: int) -> f
 
 
 def private_steps(
-    model: Any, tokenizer: Any, rows: Sequence[Encoded], settings: TrainSettings, noise_multiplier: float
+    model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str]], settings: TrainSettings, noise_multiplier: float
 ) -> int:
     """One round of DP-SGD on the trainable weights of `model`; returns the tokens seen.
 
+    Of (prompt, answer) pairs, only those drawn are encoded: many that hide each other need not cost more time than few.
     An example's loss is the mean over its answer's tokens. Everything is computed in float32, whatever the precision
     asked for: a norm in bfloat16 is too coarse to bound anything.
     """
-    weights, steps, rate = trained_weights(model), settings.steps(len(rows)), settings.sample_rate(len(rows))
+    weights, steps, rate = trained_weights(model), settings.steps(len(pairs)), settings.sample_rate(len(pairs))
     start = [weight.detach().clone() for weight in weights]
     plain, schedule = make_optimiser(model, settings, steps)
     optimiser = NoisyOptimiser(
         plain,
         noise_multiplier=noise_multiplier,
         max_grad_norm=settings.clip_norm,
-        expected_batch_size=rate * len(rows),  # a divisor; it need not be whole
+        expected_batch_size=rate * len(pairs),  # a divisor; it need not be whole
         loss_reduction="mean",
     )
     hooks = GradSampleHooks(model, loss_reduction="sum", strict=False)
     seen = 0
     try:
         for _ in range(steps):
-            batch = draw(rows, rate)
+            batch = encode_pairs(model, tokenizer, draw(pairs, rate), settings.max_length)
+            batch.sort(key=lambda row: len(row.prompt) + len(row.answer))  # for little padding
             _sum_clipped(model, tokenizer, batch, optimiser)
             if optimiser.pre_step():
                 pull_back(weights, start, settings.proximal_mu)
@@ -145,10 +147,9 @@ def example_losses(model: Any, tokenizer: Any, batch: Sequence[Encoded]) -> torc
     return losses.sum(1) / (targets != UNSCORED).sum(1)
 
 
-def draw(rows: Sequence[Encoded], rate: float) -> list[Encoded]:
-    """Each row with chance `rate`, all independent of each other; sorted by length, for little padding."""
-    drawn = [row for row, chance in zip(rows, secret_uniform(len(rows)).tolist(), strict=True) if chance < rate]
-    return sorted(drawn, key=lambda row: len(row.prompt) + len(row.answer))
+def draw(pairs: Sequence[tuple[str, str]], rate: float) -> list[tuple[str, str]]:
+    """Each pair with chance `rate`, all independent of each other."""
+    return [pair for pair, chance in zip(pairs, secret_uniform(len(pairs)).tolist(), strict=True) if chance < rate]
 
 
 class NoisyOptimiser(DPOptimizer):  # type: ignore[misc]
