@@ -17,9 +17,10 @@ import numpy as np
 
 from kommunbench.federation.masked import threshold_for
 from kommunbench.privacy import secagg
+from kommunbench.release.company import note_bytes
 from kommunbench.release.identity import Identity
 
-SITES, NUMBERS = (6, 20), {"evaluation": 1_000, "adapter": 100_000}
+SITES, NUMBERS, UNITS = (6, 20), {"evaluation": 1_000, "adapter": 100_000}, 100
 
 
 def measure(folder: Path, count: int, numbers: int, lost: int) -> dict[str, float]:
@@ -28,7 +29,7 @@ def measure(folder: Path, count: int, numbers: int, lost: int) -> dict[str, floa
     sessions = {name: secagg.Session("5" * 32, "a" * 64, name) for name in names}
     known = {name: Identity.of(folder / name) for name in names}
     peers = {name: identity.public for name, identity in known.items()}
-    threshold, note = threshold_for(count, 3), bytes(4 + numbers // 80)
+    threshold, note = threshold_for(count, 3), bytes(note_bytes(UNITS))
     vectors = {name: np.random.default_rng(place).integers(-(10**12), 10**12, numbers) for place, name in
                enumerate(names)}  # fmt: skip
     took: Counter[str] = Counter()

@@ -18,7 +18,7 @@ from kommunbench.core.metric import INT64_MAX
 from kommunbench.core.model import TrainSettings
 from kommunbench.core.spec import PromptRef
 from kommunbench.release import Identity, Ledger, check_receipt, review
-from kommunbench.release.company import free, marks, note
+from kommunbench.release.company import FREE, NOBODY, Note, bound, companies, marks, noted, sites_digest
 from kommunbench.release.masked import (
     ADAPTER_SCALE,
     Layout,
@@ -29,7 +29,6 @@ from kommunbench.release.masked import (
     pack,
     read_numbers,
     read_sum,
-    shown,
     to_words,
 )
 
@@ -141,7 +140,27 @@ def test_an_adapter_of_hardly_an_example_weighs_as_one_does():
 
 @given(st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=6), st.integers(1, 6))
 def test_a_unit_is_shown_where_enough_sites_give_it(sites, least):
-    assert shown(sites, least) == [sum(site[unit] for site in sites) >= least for unit in range(4)]
+    notes = {name: Note(least, tuple(own), (FREE,) * 4) for name, own in zip("abcdef", sites, strict=False)}
+    givers = [{name for name in notes if notes[name].given[unit]} for unit in range(4)]
+    assert companies(notes) == [found if len(found) >= least else NOBODY for found in givers]
+
+
+@pytest.mark.parametrize(("before", "kept"), [("ab", True), ("abc", False), ("a", False), ("", False)])
+def test_a_unit_is_left_out_by_all_where_one_that_gives_it_is_bound_to_others(before, kept):
+    notes = {
+        "a": Note(2, (True, True), (FREE, sites_digest(frozenset(before)))),
+        "b": Note(2, (True, True), (FREE, FREE)),
+        "c": Note(2, (True, False), (FREE, sites_digest(frozenset("c")))),
+    }
+    assert companies(notes) == [frozenset("abc"), frozenset("ab") if kept else NOBODY]
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.tuples(st.booleans(), st.none() | st.frozensets(st.sampled_from("åb")))))
+def test_what_a_member_tells_reads_as_it_was_told(least, units):
+    told = Note(least, tuple(given for given, _ in units), tuple(sites_digest(sites) for _, sites in units))
+    assert Note.read(told.pack(), len(units)) == told
+    with pytest.raises(WithheldError):
+        Note.read(told.pack() + b"0", len(units))
 
 
 @pytest.mark.parametrize("how", ["length", "count", "bounds", "held back", "few examples", "no examples"])
@@ -257,16 +276,26 @@ def test_numbers_that_are_too_few_are_no_sum():
 
 def entry(request, sites, sent=None):
     units = marks(request, sent)
-    return note(units, [True] * len(units), sites)
+    return noted(units, [frozenset(sites)] * len(units))
+
+
+def free(entries, units, sites):
+    """Which units may be in a sum over `sites` where all of them give it."""
+    return [once in (None, frozenset(sites)) for once in bound(entries, units)]
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.sets(st.sampled_from("abcdefgh"), min_size=2), st.sets(st.sampled_from("abcdefgh"), min_size=2))
-def test_the_same_numbers_go_to_sums_over_the_same_sites_or_over_very_different_ones(before, now):
-    request = d.masked_request()
-    units = marks(request, None)
-    apart = len(before ^ now)
-    assert set(free([entry(request, before), {}], units, now, 3)) == {apart == 0 or apart >= 3}
+@given(st.sets(st.sampled_from("abcd"), min_size=2), st.sets(st.sampled_from("abcd"), min_size=2))
+def test_the_same_numbers_go_to_sums_over_the_same_sites_alone(before, now):
+    units = marks(d.masked_request(), None)
+    assert set(free([entry(d.masked_request(), before), {}], units, now)) == {before == now}
+
+
+def test_a_line_of_an_older_ledger_counts_too():
+    """It has one company of all that were in the sum."""
+    units = marks(d.masked_request(), None)
+    old = {"company": {"sites": ["a", "b"], "marks": sorted(units[0])}}
+    assert bound([old], units)[0] == {"a", "b"}
 
 
 @pytest.mark.parametrize(
@@ -282,19 +311,19 @@ def test_a_number_is_known_again_by_what_it_measures(changed, same):
     first = d.masked_request()
     spec = d.make_spec(privacy="secagg", min_sites=3, **changed)
     again = marks(d.masked_request(spec=spec), None)
-    assert set(free([entry(first, "abcdef")], again, "abcde", 3)) == {not same}
+    assert set(free([entry(first, "abcdef")], again, "abcde")) == {not same}
 
 
 def test_closing_sums_go_with_the_tallies_of_their_run_and_weights_with_those_they_were_trained_from():
     spec = d.make_spec(privacy="secagg", min_sites=3)
     work = d.masked_request(spec=spec)
     close = d.close_request(spec)
-    assert set(free([entry(work, "abcdef")], marks(close, None), "abcde", 3)) == {False}
+    assert set(free([entry(work, "abcdef")], marks(close, None), "abcde")) == {False}
     other = d.close_request(d.make_spec(privacy="secagg", min_sites=3, run="another"))
-    assert set(free([entry(work, "abcdef")], marks(other, None), "abcde", 3)) == {True}
+    assert set(free([entry(work, "abcdef")], marks(other, None), "abcde")) == {True}
     train = d.masked_request(cells=(), train=True)
-    assert free([entry(train, "abcdef", d.weights(1.0))], marks(train, d.weights(1.0)), "abcde", 3) == [False]
-    assert free([entry(train, "abcdef", d.weights(1.0))], marks(train, d.weights(2.0)), "abcde", 3) == [True]
+    assert free([entry(train, "abcdef", d.weights(1.0))], marks(train, d.weights(1.0)), "abcde") == [False]
+    assert free([entry(train, "abcdef", d.weights(1.0))], marks(train, d.weights(2.0)), "abcde") == [True]
 
 
 def test_each_number_has_marks_of_its_own():
@@ -322,14 +351,14 @@ def test_each_number_has_marks_of_its_own():
 def test_another_task_or_prompt_under_the_same_name_is_another_number(changed):
     first = d.masked_request()
     again = marks(d.masked_request(spec=d.make_spec(privacy="secagg", min_sites=3, **changed)), None)
-    assert set(free([entry(first, "abcdef")], again, "abcde", 3)) == {True}
+    assert set(free([entry(first, "abcdef")], again, "abcde")) == {True}
 
 
 def test_every_sum_before_counts_and_not_the_last_alone():
     one, two = (d.masked_request(cells=(each,)) for each in d.CELLS[:2])
     before = [entry(one, "abcdef"), entry(two, "abcdef")]
     for request in (one, two):
-        assert set(free(before, marks(request, None), "abcde", 3)) == {False}
+        assert set(free(before, marks(request, None), "abcde")) == {False}
 
 
 def test_cost_is_summed_like_everything_else():

@@ -27,6 +27,7 @@ from kommunbench.federation.records import Reply, read_reply, write_request
 from kommunbench.federation.strategies import Update
 from kommunbench.privacy.secagg import CARD_BYTES, SEALED_EXTRA_BYTES, SECRET_BYTES, Masked
 from kommunbench.release import check_receipt, unpack_status, update_code
+from kommunbench.release.company import note_bytes
 from kommunbench.release.identity import SIGNATURE_BYTES
 from kommunbench.release.masked import Layout, Sum, read_sum
 from kommunbench.report.record import Received
@@ -100,7 +101,7 @@ class MaskedMoment:
             return None, []
         threshold = threshold_for(len(cards), least, self.rounds.plan.threshold)
         keys = {site: card.hex() for site, card in cards.items()}
-        one = SEALED_EXTRA_BYTES + 2 * SECRET_BYTES + 4 + (len(self.layout.widths) + 7) // 8
+        one = SEALED_EXTRA_BYTES + 2 * SECRET_BYTES + note_bytes(len(self.layout.widths))
         asked = {site: {"keys": keys, "threshold": threshold} for site in cards}
         dealt = self.ask("share", identity, asked, one * (len(cards) - 1))
         if len(dealt) < threshold:

@@ -182,8 +182,8 @@ def check_confirmed(
     confirmed: Mapping[str, bytes],
     peers: Mapping[str, str],
     threshold: int,
-) -> None:
-    """At least `threshold` of the survivors have signed that very list, with the identities that this site knows.
+) -> list[str]:
+    """Who of the survivors signed that very list, with the identities that this site knows: at least `threshold`.
 
     Raises:
         WithheldError: UNKNOWN_KEY.
@@ -196,6 +196,7 @@ def check_confirmed(
     ]
     if len(signed) < threshold:
         raise WithheldError(Code.UNKNOWN_KEY, "too few sites have signed the list of those in the sum")
+    return signed
 
 
 def reveal(shares: Mapping[str, Shares], survivors: Iterable[str]) -> bytes:

@@ -8,14 +8,14 @@ vector of int64: every slot's numbers, the adapter, a 1 for each of these units 
 each that has not, and the cost. So the sum tells how many sites stand behind each unit, and nothing suppressed looks
 like 0.
 
-A unit that fewer than `min_sites` sites give is left out by all of them. They know, since each tells the others,
-sealed, which units it gives and how many sites it asks for; the coordinator's word is not taken for it.
+A unit that fewer than `min_sites` sites give, or other sites than before, is left out by all of them. They know, since
+each tells the others, sealed, which units it gives (release/company.py); the coordinator's word is not taken for it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -180,11 +180,6 @@ def _moved(sent: Adapter, mean: np.ndarray) -> Adapter:
     return moved
 
 
-def shown(given: Iterable[Sequence[bool]], least: int) -> list[bool]:
-    """Which units at least `least` of the sites give; `given` says by site which units it gives."""
-    return [sum(unit) >= least for unit in zip(*given, strict=True)]
-
-
 def open_sum(
     policy: ReleasePolicy, request: Request, answer: Answer, sent: Adapter | None, ledger: Ledger
 ) -> tuple[Int64s, dict[str, Any]]:
@@ -203,7 +198,7 @@ def open_sum(
 
 
 def left_out(line: Mapping[str, Any], layout: Layout, given: Sequence[bool], keep: Sequence[bool]) -> dict[str, Any]:
-    """The ledger's line where some units stayed behind because too few sites give them."""
+    """The ledger's line where some units stayed behind because too few sites, or others, give them."""
     slots = len(layout.widths) - bool(line["adapter"])
     dropped = sum(had and not kept for had, kept in zip(given[:slots], keep, strict=False))
     changed: dict[str, Any] = {**line, "released": line["released"] - dropped}

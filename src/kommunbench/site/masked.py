@@ -22,9 +22,9 @@ from kommunbench.core.model import Adapter
 from kommunbench.core.spec import Request
 from kommunbench.privacy import secagg
 from kommunbench.release import Ledger, Release, ReleasePolicy
-from kommunbench.release.company import free, marks, note
+from kommunbench.release.company import NOBODY, Note, bound, companies, marks, noted, sites_digest
 from kommunbench.release.identity import Identity
-from kommunbench.release.masked import Layout, WithheldError, left_out, let_out_step, open_sum, shown, to_words
+from kommunbench.release.masked import Layout, WithheldError, left_out, let_out_step, open_sum, to_words
 from kommunbench.release.peers import read_peers
 from kommunbench.release.sealed import Int64s
 from kommunbench.site.private import write_private
@@ -59,6 +59,20 @@ class _Membership(BaseModel):
     shares: dict[str, str] = Field(default_factory=dict)
     keep: tuple[bool, ...] = ()
     survivors: tuple[str, ...] = ()
+
+    def note(self, site: str) -> Note:
+        """What a member told."""
+        return Note.read(secagg.Shares.split(bytes.fromhex(self.shares[site])).note, len(self.given))
+
+    def noted_by(self, signed: Sequence[str]) -> bool:
+        """Whether enough of those who give each number of the sum have noted, before they signed, whom it is with.
+
+        So each sum has sites behind every number that give it to no other sum, and whatever is made of several sums by
+        adding and subtracting holds those of one sum together: none of it is about fewer.
+        """
+        least = max(self.note(site).least for site in self.survivors)
+        given = zip(*(self.note(site).given for site in signed), strict=True)
+        return all(sum(unit) >= least for unit, kept in zip(given, self.keep, strict=True) if kept)
 
     def __repr__(self) -> str:
         return f"_Membership({self.done})"
@@ -134,9 +148,11 @@ class MaskedAnswer:
             raise WithheldError(Code.UNKNOWN_KEY, "this site's own key is not among the members'")
         secagg.check_cards(self.session, cards, self.peers)
         flags = [bool(flag) for flag in vector[layout.flags]]
-        fit, apart = layout.fitting(vector, len(cards)), free(self.ledger.entries(), opened.marks, cards, self.least)
-        given = tuple(all(unit) for unit in zip(flags, fit, apart, strict=True))
-        own, sealed = secagg.deal(_secrets(state), self.session, cards, self.asked.threshold, self._note(given))
+        before = bound(self.ledger.remembered(), opened.marks)
+        here = [sites is None or {self.session.site} <= sites <= set(cards) for sites in before]
+        given = tuple(all(unit) for unit in zip(flags, layout.fitting(vector, len(cards)), here, strict=True))
+        told = Note(self.least, given, tuple(sites_digest(sites) for sites in before)).pack()
+        own, sealed = secagg.deal(_secrets(state), self.session, cards, self.asked.threshold, told)
         dealt = {"cards": dict(self.asked.keys), "threshold": self.asked.threshold, "given": given}
         self._keep(
             state.model_copy(update={**dealt, "shares": {self.session.site: own.joined().hex()}, "done": "share"})
@@ -154,8 +170,8 @@ class MaskedAnswer:
         }
         if len(shares) < state.threshold:
             raise WithheldError(Code.TOO_FEW_SITES, "fewer members than the threshold have dealt shares")
-        notes = {site: _read_note(held.note, len(state.given)) for site, held in shares.items()}
-        keep = shown((given for _, given in notes.values()), max(least for least, _ in notes.values()))
+        notes = {site: Note.read(held.note, len(state.given)) for site, held in shares.items()}
+        keep = [bool(sites) for sites in companies(notes)]
         own = [mine and kept for mine, kept in zip(state.given, keep, strict=True)]
         masked = secagg.mask(_secrets(state), self.session, cards, shares, layout.only(vector, own))
         held = {site: share.joined().hex() for site, share in shares.items()}
@@ -170,31 +186,31 @@ class MaskedAnswer:
         known = set(survivors) <= members and len(set(survivors)) == len(survivors) >= state.threshold
         if not known or self.session.site not in survivors:
             raise WithheldError(Code.TOO_FEW_SITES, "too few of the members are in the sum, or this one is not")
-        notes = [_read_note(secagg.Shares.split(bytes.fromhex(state.shares[site])).note, len(state.given))
-                 for site in survivors]  # fmt: skip
-        still = shown((given for _, given in notes), max(least for least, _ in notes))
-        if any(kept and not shows for kept, shows in zip(state.keep, still, strict=True)):
-            raise WithheldError(Code.TOO_FEW_SITES, "without a site that was lost too few stand behind a number")
-        barred = [not unit for unit in free(self.ledger.entries(), opened.marks, survivors, self.least)]
-        if any(kept and bar for kept, bar in zip(state.keep, barred, strict=True)):
-            raise WithheldError(Code.SUM_CLOSED, "an earlier sum less this one would show single sites")
-        self._keep(state.model_copy(update={"survivors": tuple(survivors), "done": "confirm"}))
-        return self._out(secagg.confirm(Identity.of(self.settings.home), self.session, survivors))
+        now = companies({site: state.note(site) for site in survivors})
+        if any(kept and not sites for kept, sites in zip(state.keep, now, strict=True)):
+            raise WithheldError(Code.TOO_FEW_SITES, "without a site that was lost a number is over too few, or others")
+        own = zip(state.given, state.keep, now, strict=True)
+        mine = [sites if given and kept else NOBODY for given, kept, sites in own]
+        with self.ledger.alone():  # two sums at once must not both be the only one
+            before = bound(self.ledger.remembered(), opened.marks)
+            if any(sites and once not in (None, sites) for sites, once in zip(mine, before, strict=True)):
+                raise WithheldError(Code.SUM_CLOSED, "an earlier sum less this one would show single sites")
+            self._keep(state.model_copy(update={"survivors": tuple(survivors), "done": "confirm"}))
+            signed = secagg.confirm(Identity.of(self.settings.home), self.session, survivors)
+            return self._out(signed, noted(opened.marks, mine))
 
     def _unmask(self) -> Release:
         state = self._at("confirm")
-        opened, _, _ = self._numbers()
+        self._numbers()
         confirmed = {site: bytes.fromhex(data) for site, data in self.asked.confirmed.items()}
-        secagg.check_confirmed(self.session, state.survivors, confirmed, self.peers, state.threshold)
+        signed = secagg.check_confirmed(self.session, state.survivors, confirmed, self.peers, state.threshold)
+        if not state.noted_by(signed):
+            raise WithheldError(Code.TOO_FEW_SITES, "too few of those who give a number have signed who is in the sum")
         shares = {site: secagg.Shares.split(bytes.fromhex(data)) for site, data in state.shares.items()}
         told = secagg.reveal(shares, state.survivors)
-        release = self._out(told, note(opened.marks, state.keep, state.survivors))
+        release = self._out(told)
         self._path.unlink()
         return release
-
-    def _note(self, given: Sequence[bool]) -> bytes:
-        """What members tell each other: how many sites they ask for, and which units they give."""
-        return self.least.to_bytes(4, "little") + np.packbits(np.array(given, dtype=bool)).tobytes()
 
     def _out(self, data: bytes, line: Mapping[str, Any] | None = None, layout: Layout | None = None) -> Release:
         return let_out_step(self.policy, self.request, to_words(data), line or {}, self.ledger, layout)
@@ -236,11 +252,3 @@ def _secrets(state: _Membership) -> secagg.Secrets:
 
 def _cards(state: _Membership) -> dict[str, bytes]:
     return {site: bytes.fromhex(card) for site, card in state.cards.items()}
-
-
-def _read_note(data: bytes, units: int) -> tuple[int, list[bool]]:
-    if len(data) != 4 + (units + 7) // 8:
-        raise WithheldError(Code.BAD_REQUEST, "a member's note is of another sum")
-    return int.from_bytes(data[:4], "little"), np.unpackbits(np.frombuffer(data[4:], np.uint8))[:units].astype(
-        bool
-    ).tolist()
