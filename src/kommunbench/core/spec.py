@@ -277,6 +277,16 @@ class Slot:
         return 3 if self.metric is None else len(self.metric.names)
 
     @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The systems that it is about: one, or two for a pair; none where it is bare."""
+        return tuple(part for part in self.key if isinstance(part, Cell))
+
+    @property
+    def metric_name(self) -> str:
+        """The metric of its numbers, which a closing sum's key names before the measure."""
+        return str(self.key[1] if self.metric is not None else self.key[-2])
+
+    @property
     def support(self) -> tuple[int, ...]:
         """Indices that count examples of a kind, to which the door's `min_cell` applies; index 0 is always n."""
         if self.metric is None:

@@ -3,7 +3,7 @@
 What a data-protection officer can check in this folder, in the order of reading:
 
 1. `policy.py`      what this site allows. Every default is the careful one; no run can loosen it.
-2. `site_yaml.py` reading it from site.yaml. Absent or broken means that nothing leaves.
+2. `site_yaml.py`   reading it from site.yaml. Absent or broken means that nothing leaves.
 3. `cells.py`       the rules on numbers: how many examples must stand behind one, and which small counts stay.
 4. `past.py`        what has left before, so that it cannot be subtracted from what leaves now.
 5. `rounding.py`    coarser numbers, where the policy wants them; `noise.py`, numbers with noise, where the run does;
@@ -16,7 +16,9 @@ What a data-protection officer can check in this folder, in the order of reading
 11. `receipt.py`    what the site signs about them with its own key (`identity.py`): 504 bytes without a word, with what
                     is installed as digests (`installation.py`); `proof.py`, whether one fits an answer.
 12. `door.py`       `let_out` puts them together: the one way out of a run.
-13. `statistics.py` the same rules on what a stand-in data set may be made of (`kommunbench site synth`).
+13. `masked.py`     the same rules where only a sum over sites may be read (privacy/secagg.py masks it);
+                    `company.py`, with whom a number was summed before; `peers.py`, whose keys this site knows.
+14. `statistics.py` the same rules on what a stand-in data set may be made of (`kommunbench site synth`).
 
 How it works. The coordinator sends names, digests and numbers. From them the site and the coordinator work out, each
 for itself, the same list of places ("slots"), one for each metric of each model on each task, with so many integers
@@ -30,7 +32,7 @@ exception leaves; the site's own log gets the place in the code and not the mess
 
 Differential privacy. A run may ask for noise on every sum, or for training that shows no single example, and a policy
 may demand it (`noise: required`, `training: private`). The unit is one example. Epsilon covers the numbers, or the
-weights; not the codes (that a number is held back, and why), costs in coarse steps, or time.
+weights; not the codes (that a number is held back, and why), or time. Exact counts in costs stay where there is noise.
 
 What is not promised. Sums over at least `min_examples` examples do leave, exact. Sets of the same size that differ in
 single examples are not told apart, so what an exchanged example did to a sum can be seen; the time that a reply takes

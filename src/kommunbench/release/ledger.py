@@ -30,7 +30,7 @@ from typing import Any, Literal
 from kommunbench.core.answer import Answer, Code, Memory
 from kommunbench.core.digests import canonical, digest, digest_bytes
 from kommunbench.core.errors import Fault, PolicyError
-from kommunbench.core.spec import Cell, Request
+from kommunbench.core.spec import Request
 from kommunbench.release.identity import Identity
 from kommunbench.release.installation import code_digest, environment_digest
 from kommunbench.release.policy import ReleasePolicy
@@ -205,8 +205,7 @@ def _measured(memory: object) -> dict[str, float]:
 def _unsigned(release: Release, request: Request, policy: ReleasePolicy | None, answer: Answer) -> Receipt:
     """What the site will sign about `release`; its place in the ledger is filled in when the line is written."""
     slots = request.slots() if (release.codes == Code.OK).any() else ()
-    released = (slot.key for slot, code in zip(slots, release.codes, strict=False) if code == Code.OK)
-    cells = {part for key in released for part in key if isinstance(part, Cell)}
+    cells = {cell for slot, code in zip(slots, release.codes, strict=False) if code == Code.OK for cell in slot.cells}
     bound = Digests(
         spec=request.spec.digest,
         request=request.signed,

@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Any
 
 from kommunbench.core.answer import Code
-from kommunbench.core.spec import OPINIONS, Cell, Slot
+from kommunbench.core.spec import OPINIONS, Slot
 from kommunbench.release.budget import YEAR, Spent
 from kommunbench.release.policy import ReleasePolicy
 
@@ -35,11 +35,9 @@ def sets_of(slot: Slot) -> list[str]:
     What a metric can score does not depend on the answer, so a set is the same for every model, prompt and round. What
     staff rated does: each cell has a set of its own.
     """
-    metric = slot.key[1] if slot.metric is not None else slot.key[-2]
-    cells = [cell for cell in slot.key if isinstance(cell, Cell)]
-    if metric in OPINIONS:
-        return ["/".join(map(str, (*cell, metric))) for cell in cells]
-    return [f"{cell.task}/{cell.split}/{metric}" for cell in cells]
+    if slot.metric_name in OPINIONS:
+        return ["/".join(map(str, (*cell, slot.metric_name))) for cell in slot.cells]
+    return [f"{cell.task}/{cell.split}/{slot.metric_name}" for cell in slot.cells]
 
 
 def sizes_of(slot: Slot, row: Row) -> dict[str, int]:
@@ -49,7 +47,7 @@ def sizes_of(slot: Slot, row: Row) -> dict[str, int]:
     """
     found = dict.fromkeys(sets_of(slot), row[0])
     if slot.metric is not None and slot.metric.name not in OPINIONS:
-        found |= {answered(cell.task, cell.split): row[0] + row[1] for cell in slot.key if isinstance(cell, Cell)}
+        found |= {answered(cell.task, cell.split): row[0] + row[1] for cell in slot.cells}
     return found
 
 

@@ -214,12 +214,11 @@ class ReleasePolicy(BaseModel):
             return Code.NOISE_REQUIRED
         if spec.dp.noisy and (spec.privacy != "plain" or any(prompt.shots for prompt in spec.prompts)):
             return Code.BAD_REQUEST  # masked sums have no line of epsilon; a worked example is in every answer
-        metric = slot.key[1] if slot.metric is not None else slot.key[-2]
-        for cell in (part for part in slot.key if isinstance(part, Cell)):
+        for cell in slot.cells:
             code = self.cell_code(spec, cell)
             if code is Code.OK:
-                code = self.metric_code(spec.task(cell.task), str(metric))
-            if code is Code.OK and metric == COST and shows_examples(spec, cell):
+                code = self.metric_code(spec.task(cell.task), slot.metric_name)
+            if code is Code.OK and slot.metric_name == COST and shows_examples(spec, cell):
                 code = Code.METRIC_NOT_ALLOWED  # what is in every prompt could be measured: an example's own length
             if code is not Code.OK:
                 return code
