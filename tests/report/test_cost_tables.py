@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fabricate import SIZES, Fabricated
 from kommunbench.core.spec import COST, Cell
 from kommunbench.report.cost_tables import answering, answering_tables, answering_text, cost_table
@@ -63,6 +65,19 @@ def test_costs_are_in_one_table_alone_and_rounded_tokens_do_not_pass_for_none(re
     assert not [row for row in measure_table(task, board, report, "en").rows if row[0].startswith("cost_")]
     few = report.model_copy(update={"cost": report.cost.model_copy(update={"new_tokens": 0})})
     assert dict(cost_table(few, "en").rows)["Tokens written"] == "0, rounded"
+
+
+@pytest.mark.parametrize(
+    ("untold", "names"),
+    [
+        ({"examples": 0, "prompt_tokens": 0, "new_tokens": 0}, {"Model answers scored", "Tokens written"}),  # noise
+        ({"prompt_tokens": 0, "new_tokens": 900}, set()),  # worked examples in the questions
+    ],
+)
+def test_a_count_that_sites_do_not_tell_is_no_0(report: Report, untold: dict[str, int], names: set[str]) -> None:
+    cost = report.cost.model_copy(update={"evaluate_seconds": 4.0, "examples": 90, **untold})
+    rows = dict(cost_table(report.model_copy(update={"cost": cost}), "en").rows)
+    assert {name for name, told in rows.items() if told == "not told"} == {*names, "Tokens (parts of words) read"}
 
 
 def test_a_site_reads_what_an_answer_takes_on_its_own_machine(report: Report, fabricated: Fabricated) -> None:

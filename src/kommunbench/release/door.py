@@ -1,11 +1,11 @@
 """The one way out of a site: review, approval where the policy asks for it, a ledger line on disk, then the Release.
 
-    admit                       before any work: is there anything that the policy could let out?
-    let_out                     after it, with the ledger locked:
-        reviewed                    what was approved, or else
-            review  (review.py)         every rule on every number
-            hold    (approval.py)       what a person must see first waits, and what leaves is without it
-        enter   (ledger.py)         the line on disk, and the receipt; then the Release may leave
+admit                       before any work: is there anything that the policy could let out?
+let_out                     after it, with the ledger locked:
+    reviewed                    what was approved, or else
+        review  (review.py)         every rule on every number
+        hold    (approval.py)       what a person must see first waits, and what leaves is without it
+    enter   (ledger.py)         the line on disk, and the receipt; then the Release may leave
 """
 
 from __future__ import annotations

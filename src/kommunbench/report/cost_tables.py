@@ -142,10 +142,12 @@ def cost_text(language: Language) -> str:
     """Whose account it is, and what is not in it."""
     return say(
         language,
-        "Så som organisationerna själva uppger det, avrundat. Den som har hållit inne något uppger inte hur många svar "
-        "eller token det gällde, så dess svar och token är inte med.",
-        "As the sites state it, rounded. A site that held something back does not tell how many answers or tokens it "
-        "was about: its answers and tokens are not in here.",
+        "Så som organisationerna själva uppger det, avrundat. Den som har hållit inne något, eller lägger brus på det "
+        "som lämnas, uppger inte hur många svar eller token det gällde, så dess svar och token är inte med. Lästa "
+        "token uppges inte heller där exempel visas i frågan.",
+        "As the sites state it, rounded. A site that held something back, or adds noise to what leaves, does not tell "
+        "how many answers or tokens it was about: its answers and tokens are not in here. Nor are tokens read told "
+        "where worked examples stand in the question.",
     )
 
 
@@ -153,18 +155,26 @@ def cost_table(report: Report, language: Language) -> Table:
     """What the run took."""
     cost = report.cost
     training = max((site.seconds for site in report.roster), default=0.0)
+    untold, answered = say(language, "uppges inte", "not told"), cost.examples or not cost.evaluate_seconds
+    read = answered and (cost.prompt_tokens or not cost.new_tokens)  # who has written has read
     lines = [
         (say(language, "Svar från organisationer", "Replies from sites"), count(cost.replies, language)),
-        (say(language, "Bedömda svar från modeller", "Model answers scored"), count(cost.examples, language)),
+        (
+            say(language, "Bedömda svar från modeller", "Model answers scored"),
+            count(cost.examples, language) if answered else untold,
+        ),
         (
             say(language, "Övertagna från förr, räknas inte nedan", "Taken over from before, in no figure below"),
             count(cost.reused, language),
         ),
         (
             say(language, "Lästa token (delar av ord)", "Tokens (parts of words) read"),
-            _rounded(cost.prompt_tokens, language),
+            _rounded(cost.prompt_tokens, language) if read else untold,
         ),
-        (say(language, "Skrivna token", "Tokens written"), _rounded(cost.new_tokens, language)),
+        (
+            say(language, "Skrivna token", "Tokens written"),
+            _rounded(cost.new_tokens, language) if answered else untold,
+        ),
         (
             say(language, "Energi, kJ (hela datorernas)", "Energy, kJ (of the whole machines)"),
             say(language, "ingen dator uppger den", "no machine tells")
