@@ -17,7 +17,7 @@ from kommunbench.release import Identity, Ledger, verify
 from kommunbench.site.data import from_rows
 from kommunbench.site.evaluate import Evaluated
 from kommunbench.site.evaluations import KeptEvaluations
-from kommunbench.site.kept import Place, inventory, keep_no_longer, older_than, purge, trim_log
+from kommunbench.site.kept import Place, inventory, keep_no_longer, of_run, older_than, purge, trim_log
 from kommunbench.site.registrations import Registrations
 
 TASK = load_task("summarization")
@@ -99,6 +99,28 @@ def test_a_run_is_purged_and_the_ledger_tells(place):
     assert verify(place.ledger) == []
     shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["ledger", "--ledger", str(place.ledger)])
     assert "purged 2 files" in shown.output
+
+
+def test_what_quotes_text_and_what_is_the_sites_own_numbers_goes_with_its_run_alone(place):
+    line = {"time": "2026-03-01T08:00:00+00:00", "run": "vår", "tasks": ["summarization"]}
+    Ledger(place.ledger).append(line)
+    pages = ("vår-summarization.md", "vår-summarization.en.md", "vår-2-summarization.md")
+    for path in (*(place.home / "errors" / page for page in pages), place.home / "secagg" / "vår" / "numbers"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x", encoding="utf-8")
+    found = {each.path.name: each.kind for each in inventory(place)}
+    assert (found["vår-summarization.md"].text, found["numbers"].expires) == ("yes", True)
+    purge(place, of_run(place, "vår"), "run vår")
+    assert [path.name for path in (place.home / "errors").iterdir()] == ["vår-2-summarization.md"]
+    assert not (place.home / "secagg" / "vår").exists()
+
+
+def test_the_examples_are_where_the_node_says_they_are(place, tmp_path):
+    (place.home / "node.yaml").write_text(f"data: {tmp_path / 'elsewhere'}\n", encoding="utf-8")
+    (place.home / "data").rename(tmp_path / "elsewhere")
+    rows = json.loads(call(place, "registrations", "--json"))
+    assert [row["withdrawn"] for row in rows] == [0]
+    assert "elsewhere/summarization.jsonl" in call(place, "inventory")
 
 
 def test_a_registration_takes_the_runs_that_used_it_along(place):

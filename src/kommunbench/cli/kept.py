@@ -16,6 +16,7 @@ from kommunbench.core.task import load_task, task_names
 from kommunbench.release import Identity, Ledger, NoPolicyError, read_policy
 from kommunbench.site.data import read_examples
 from kommunbench.site.files import SUFFIXES
+from kommunbench.site.home import SiteHome
 from kommunbench.site.kept import (
     KeptFile,
     Place,
@@ -32,7 +33,7 @@ from kommunbench.site.registrations import Registration, Registrations
 console = Console(soft_wrap=True)
 Home = Annotated[Path, typer.Option("--home", help="The site's own folder.")]
 LedgerFile = Annotated[Path | None, typer.Option("--ledger", help="The site's ledger; by default in --home.")]
-Data = Annotated[Path | None, typer.Option("--data", help="The folder of the site's examples; by default HOME/data.")]
+Data = Annotated[Path | None, typer.Option("--data", help="The site's examples; by default node.yaml's folder.")]
 Language = Annotated[Literal["sv", "en"], typer.Option("--language", help="Language of what is printed.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 HERE = Path()
@@ -46,10 +47,11 @@ def add_kept(app: typer.Typer) -> None:
 
 
 def place_of(home: Path, ledger: Path | None, data: Path | None) -> Place:
-    """Where the site keeps things. Raises ConfigError where there is no such folder."""
+    """Where the site keeps things. Raises ConfigError where there is no such folder, or its node.yaml is broken."""
     if not home.is_dir():
         raise ConfigError(Fault("no such folder", str(home), "name the site's own folder with --home"))
-    folder = data or home / "data"
+    site = SiteHome(home)
+    folder = data or (site.path / site.settings().data if site.node.is_file() else home / "data")
     return Place(home, ledger or home / "ledger.jsonl", folder if folder.is_dir() else None)
 
 

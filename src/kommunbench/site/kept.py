@@ -16,12 +16,13 @@ from typing import Any, Literal, NamedTuple
 
 from kommunbench.release import Approvals, Ledger
 from kommunbench.site.carried import FOLDER as CARRIED
+from kommunbench.site.errors_page import FOLDER as ERRORS
 from kommunbench.site.evaluations import KeptEvaluations
 from kommunbench.site.log import LOG
 from kommunbench.site.registrations import FOLDER as REGISTRATIONS
 from kommunbench.site.settings import EVALUATIONS
 
-OF_RUNS = ("tallies", "answers", "judged", CARRIED)
+OF_RUNS = ("tallies", "answers", "judged", "secagg", CARRIED)
 """Folders with one of each run in them."""
 HasText = Literal["yes", "no", "unknown"]
 
@@ -53,8 +54,10 @@ KINDS = (
     Kind("invitation.yaml", "samordnarens inbjudan", "the coordinator's invitation"),
     Kind("request.yaml", "platsens ansökan", "the site's request to join"),
     Kind("ca.pem", "samordnarens certifikatutfärdare", "the coordinator's certificate authority"),
-    Kind("node.log", "nodens logg: förbindelse och processer", "the node's log: connection and processes"),
+    Kind("node.log*", "nodens logg: förbindelse och processer", "the node's log: connection and processes"),
     Kind("run/**", "processer som är i gång", "processes that are running"),
+    Kind("peers.yaml", "andra platsers nycklar som ni har jämfört", "other sites' keys that you have compared"),
+    Kind("approved/**", "uppgifter i den form som godkändes", "tasks in the form that was approved"),
     Kind("tasks/**", "platsens egna uppgifter", "the site's own tasks"),
     Kind("conf/**", "platsens egna modellkort", "the site's own model cards"),
     Kind("models/**", "platsens egna modellvikter", "the site's own model weights"),
@@ -63,6 +66,8 @@ KINDS = (
     LOG_KIND,
     Kind("answers/*/*.jsonl", "modellers svar som sparats för bedömning", "models' answers, to be judged", "yes", True),
     Kind("judged/*/*.jsonl", "domarmodellens siffror per svar", "the judge's numbers by answer", "no", True),
+    Kind(f"{ERRORS}/*.md", "sidor om fel, med platsens text", "pages of errors, with the site's text", "yes", True),
+    Kind("secagg/*/*", "platsens tal i en maskerad summa", "the site's numbers in a masked sum", "no", True),
     Kind("review/**", "den egna granskningen", "the site's own review", "yes", True),
     Kind("ratings/**", "personalens bedömningar och kommentarer", "staff's ratings and comments", "yes", True),
     Kind("evidence/**", "underlag för dataskydd", "evidence for data protection"),
@@ -164,18 +169,26 @@ def _file(path: Path, kind: Kind, retention_days: int) -> KeptFile:
 
 
 def of_run(place: Place, run: str) -> list[KeptFile]:
-    """What is kept of one run: tallies, answers, what training carries, replies that were held.
+    """What is kept of one run: tallies, answers, pages about them, what training carries, replies that were held.
 
     Tallies that another run has taken over are that run's as well, and are not among them.
     """
-    held = {each.key for each in Approvals(Ledger(place.ledger)).all() if each.request.spec.run == run}
+    ledger = Ledger(place.ledger)
+    tasks = {task for entry in ledger.entries() if entry.get("run") == run for task in entry.get("tasks", ())}
+    pages = {f"{run}-{task}" for task in tasks}
+    held = {each.key for each in Approvals(ledger).all() if each.request.spec.run == run}
     of_folder = {(folder, run) for folder in OF_RUNS}
     own = {path.resolve() for path in KeptEvaluations(place.home / EVALUATIONS).of_run(run)}
     return [
         each
         for each in inventory(place)
         if each.kind.expires
-        and (each.path.parts[-3:-1] in of_folder or each.path.stem in held or each.path.resolve() in own)
+        and (
+            each.path.parts[-3:-1] in of_folder
+            or each.path.stem in held
+            or each.path.resolve() in own
+            or (each.path.parent.name == ERRORS and each.path.name.removesuffix(".md").removesuffix(".en") in pages)
+        )
     ]
 
 
