@@ -15,7 +15,7 @@ from rich.table import Table
 
 from kommunbench.core.digests import spoken
 from kommunbench.core.errors import Fault, FederationError
-from kommunbench.federation.deployment.certificates import WARN_DAYS, days_left
+from kommunbench.federation.deployment.certificates import WARN_DAYS, days_left, lasts, remedy
 from kommunbench.federation.deployment.folder import EVERYWHERE, CoordinatorFolder
 from kommunbench.federation.deployment.invitation import certificate_fingerprint
 from kommunbench.federation.deployment.roster import Kind, Member, Roster
@@ -339,7 +339,7 @@ def _print_status(found: dict[str, Any]) -> None:
     console.print(table if found["sites"] else "No site was invited yet: kommunbench coordinator invite NAME")
     for name, days in found["certificates"].items():
         if days < WARN_DAYS:
-            console.print(f"The certificate {name} lasts {days:.0f} days more: kommunbench coordinator renew")
+            console.print(f"The certificate {name} {lasts(days)}: {remedy(name)}")
     for line in found["refused"][:5]:
         who, how_often = (
             f"{line['site']} from {line['from']}".strip(),

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from kommunbench.core.errors import ConfigError, Fault
+
 AUTHORITY_YEARS = 10
 SERVER_DAYS = 397
 """As public authorities have it: long enough to plan for, short enough to be renewed by whoever set it up."""
@@ -44,9 +46,17 @@ def make_authority(folder: Path, federation: str) -> None:
 
 
 def make_certificate(folder: Path, name: str, hosts: tuple[str, ...], days: float = SERVER_DAYS) -> None:
-    """Make NAME.key and NAME.pem in `folder` for `hosts` (names or IP addresses), signed by the authority there."""
+    """Make NAME.key and NAME.pem in `folder` for `hosts` (names or IP addresses), signed by the authority there.
+
+    Raises:
+        ConfigError: the authority's key has been moved away.
+    """
     authority = load_certificate(folder / "ca.pem")
-    loaded = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+    try:
+        loaded = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+    except FileNotFoundError:
+        do = "put it back from where you keep it, for as long as this takes"
+        raise ConfigError(Fault("the authority's key is not here", str(folder / "ca.key"), do)) from None
     if not isinstance(loaded, ec.EllipticCurvePrivateKey):
         raise TypeError("ca.key is not an EC key")
     key = ec.generate_private_key(ec.SECP384R1())
@@ -69,6 +79,20 @@ def load_certificate(path: Path) -> x509.Certificate:
 def days_left(path: Path) -> float:
     """Days until a certificate expires; negative when it has."""
     return (load_certificate(path).not_valid_after_utc - datetime.now(UTC)) / timedelta(days=1)
+
+
+def lasts(days: float) -> str:
+    """How long a certificate lasts, for a sentence."""
+    if days <= 0:
+        return f"expired {-days:.0f} days ago" if days <= -1 else "expired today"
+    return f"lasts {days:.0f} days more"
+
+
+def remedy(name: str) -> str:
+    """What to do about a certificate that expires: the authority's is in every invitation, the others are its own."""
+    if name == "ca":
+        return "make a new folder with `kommunbench coordinator init` and invite every site anew"
+    return "`kommunbench coordinator renew`, then `stop` and `start`; sites need nothing new"
 
 
 def write_secret(path: Path, content: bytes) -> None:

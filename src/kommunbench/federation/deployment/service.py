@@ -26,7 +26,7 @@ import psutil
 
 from kommunbench.core.addresses import LOOPBACK, from_here
 from kommunbench.core.errors import Fault, FederationError, KommunbenchError
-from kommunbench.federation.deployment.certificates import days_left
+from kommunbench.federation.deployment.certificates import days_left, lasts, remedy
 from kommunbench.federation.deployment.folder import CoordinatorFolder
 from kommunbench.federation.deployment.roster import Roster
 from kommunbench.tracking.shared_server import shared_server
@@ -121,8 +121,7 @@ def check_startable(folder: CoordinatorFolder) -> None:
         if not path.is_file():
             faults.append(Fault("no such certificate", str(path), "`kommunbench coordinator init` made it"))
         elif (days := days_left(path)) <= 0:
-            do = "`kommunbench coordinator renew`; sites need nothing new"
-            faults.append(Fault(f"the certificate expired {-days:.0f} days ago", str(path), do))
+            faults.append(Fault(f"the certificate {lasts(days)}", str(path), remedy(name)))
     for worker in workers(folder):
         if _answers(worker.address):
             do = "end what listens there, or change the port in coordinator.yaml"

@@ -26,6 +26,7 @@ from flwr.supercore.runtime import RuntimeHttpClient
 
 from kommunbench.core.errors import Fault, FederationError
 from kommunbench.federation.deployment.bundle import bundle
+from kommunbench.federation.deployment.certificates import days_left, lasts, remedy
 from kommunbench.federation.deployment.folder import CoordinatorFolder
 from kommunbench.federation.deployment.roster import Roster
 
@@ -118,8 +119,12 @@ class SuperLink:
             what = f"the SuperLink refused: {said.message if said else error.response.status_code}"
             raise FederationError(Fault(what, self.address)) from error
         except httpx.HTTPError as error:
+            left = days_left(self.folder.keys / "loopback.pem")
             do = f"`kommunbench coordinator start --dir {self.folder.path}`"
-            raise FederationError(Fault("the SuperLink does not answer", self.address, do)) from error
+            what = "the SuperLink does not answer"
+            if left <= 0:
+                what, do = f"the SuperLink's certificate {lasts(left)}", remedy("loopback")
+            raise FederationError(Fault(what, self.address, do)) from error
 
 
 def site_nodes(nodes: list[NodeInfo], roster: Roster) -> Mapping[str, NodeInfo]:
