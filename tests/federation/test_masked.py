@@ -19,6 +19,7 @@ from kommunbench.federation.rounds import pooled
 from kommunbench.release import Ledger, verify
 from kommunbench.report.build import build_report
 from kommunbench.report.masked import TOO_FEW
+from kommunbench.report.notes import notes
 from kommunbench.report.record import Received, RunFolder
 from masked_run import SECAGG, SIZES, WORDS, ReplayingGrid, five_sites, losing, run_here
 
@@ -138,6 +139,9 @@ def test_the_same_numbers_are_not_summed_again_with_one_site_more(five: Path) ->
     report = build_report(second)
     assert {row.value for row in report.rows} == {None}
     assert {row.reason for row in report.rows} == {TOO_FEW}
+    assert (report.cost.untold, report.cost.examples) == (1, 0)
+    assert any("Costs are missing" in note for note in notes(report, "en"))
+    assert (build_report(first).cost.untold, the_sum(first, "round-000").costed) == (0, 3)
 
 
 def test_what_fewer_sites_give_than_min_sites_is_not_in_the_sum(tmp_path: Path) -> None:

@@ -186,3 +186,21 @@ def test_a_site_that_is_lost_before_its_numbers_are_in_leaves_the_others_their_c
     assert given(three.sum(asked(), "abc", lost="c")) == [2]
     assert given(three.sum(asked(run="again"), "ab")) == [2]
     assert given(three.sum(asked(run="back"), "abc")) == [0]
+
+
+def test_what_it_took_has_a_company_too(three):
+    """It was in the sum whoever gave it: with a site more, that site's own examples and tokens were the difference."""
+    two = three.sum(asked(), "ab")
+    assert (two.costed, two.cost.examples) == (2, 100)
+    more = three.sum(asked(run="more"), "abc")
+    assert (more.costed, more.cost) == (0, Cost())
+    parts = asked(run="parts").model_copy(update={"cells": (d.cell(), d.cell(model="lead"))})
+    assert three.sum(parts, "abc").costed == 0, "what one cell cost is known of two, so it is not told of three"
+    again = three.sum(asked(run="again"), "ab")
+    assert (again.costed, again.cost) == (2, two.cost)
+
+
+def test_what_it_took_one_site_alone_is_not_told(three):
+    three.holds_back |= {"a": {METRICS[0]}, "b": {METRICS[0]}}
+    found = three.sum(asked(), "abc")
+    assert (found.costed, found.cost) == (0, Cost())

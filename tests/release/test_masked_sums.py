@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from hashlib import sha256
 
 import doorway as d
@@ -33,7 +33,6 @@ from kommunbench.release.masked import (
 )
 
 CLOSED = "00:00-00:01 and 12:00-12:01"
-COSTS = len(fields(Cost))
 ALLOW = {"training": "allow", "adapters": "allow"}
 
 
@@ -89,10 +88,10 @@ def test_an_adapter_that_is_not_there_or_does_not_fit_counts_for_nothing():
 
 def test_units_whose_sum_could_wrap_are_found_before_anything_is_masked():
     layout, most = Layout((2, 1, 1, 1)), INT64_MAX // 4
-    vector = np.array([1, -most - 1, most, -(2**63), -most, 1, 1, 1, 1, *range(COSTS)])
+    vector = np.array([1, -most - 1, most, -(2**63), -most, 1, 1, 1, 1])
     assert layout.fitting(vector, 4) == [False, True, False, True]
     kept = layout.only(vector, [False, True, False, False])
-    assert kept.tolist() == [0, 0, most, 0, 0, 0, 1, 0, 0, *range(COSTS)]
+    assert kept.tolist() == [0, 0, most, 0, 0, 0, 1, 0, 0]
 
 
 def test_sums_beyond_what_a_double_can_count_stay_exact():
@@ -163,7 +162,9 @@ def test_what_a_member_tells_reads_as_it_was_told(least, units):
         Note.read(told.pack() + b"0", len(units))
 
 
-@pytest.mark.parametrize("how", ["length", "count", "bounds", "held back", "few examples", "no examples"])
+@pytest.mark.parametrize(
+    "how", ["length", "count", "bounds", "held back", "few examples", "no examples", "cost of nobody", "cost below 0"]
+)
 def test_what_is_no_sum_of_doors_is_refused(how):
     request, sent = masked_training(), d.weights(0.0)
     layout, _, vector = packed(request, d.trained(request, d.weights(1.0)), sent, **ALLOW)
@@ -176,6 +177,10 @@ def test_what_is_no_sum_of_doors_is_refused(how):
         vector[2] = INT64_MAX
     elif how == "held back":
         vector[flags.start] = 0
+    elif how == "cost of nobody":
+        vector[flags.stop - 2] = 0
+    elif how == "cost below 0":
+        vector[sum(layout.widths[:-2])] = -1
     elif how == "few examples":
         vector[0 : layout.widths[0]] = 0
     else:
@@ -214,11 +219,11 @@ def test_the_ledger_says_what_stayed_behind_for_want_of_sites(tmp_path):
     layout = Layout.of(request, sent)
     given = [bool(flag) for flag in vector[layout.flags]]
     units = len(given)
-    assert line["released"] == units - 1
+    assert line["released"] == units - 2
     assert left_out(line, layout, given, given) == line
     assert left_out(line, layout, given, [True, False, *[True] * (units - 2)])["adapter"] == "OK"
-    less = left_out(line, layout, given, [False, False, *[True] * (units - 3), False])
-    assert (less["released"], less["adapter"]) == (units - 3, "TOO_FEW_SITES")
+    less = left_out(line, layout, given, [False, False, *[True] * (units - 4), False, False])
+    assert (less["released"], less["adapter"]) == (units - 4, "TOO_FEW_SITES")
     assert less["withheld"]["TOO_FEW_SITES"] == 2
 
 
@@ -318,12 +323,12 @@ def test_closing_sums_go_with_the_tallies_of_their_run_and_weights_with_those_th
     spec = d.make_spec(privacy="secagg", min_sites=3)
     work = d.masked_request(spec=spec)
     close = d.close_request(spec)
-    assert set(free([entry(work, "abcdef")], marks(close, None), "abcde")) == {False}
+    assert set(free([entry(work, "abcdef")], marks(close, None)[:-1], "abcde")) == {False}
     other = d.close_request(d.make_spec(privacy="secagg", min_sites=3, run="another"))
     assert set(free([entry(work, "abcdef")], marks(other, None), "abcde")) == {True}
     train = d.masked_request(cells=(), train=True)
-    assert free([entry(train, "abcdef", d.weights(1.0))], marks(train, d.weights(1.0)), "abcde") == [False]
-    assert free([entry(train, "abcdef", d.weights(1.0))], marks(train, d.weights(2.0)), "abcde") == [True]
+    assert free([entry(train, "abcdef", d.weights(1.0))], marks(train, d.weights(1.0)), "abcde") == [False, False]
+    assert free([entry(train, "abcdef", d.weights(1.0))], marks(train, d.weights(2.0)), "abcde")[-1]
 
 
 def test_each_number_has_marks_of_its_own():
@@ -331,9 +336,9 @@ def test_each_number_has_marks_of_its_own():
     trained = d.cell(stage="federated", round=1)
     request = masked_training(cells=(*d.CELLS, trained))
     slots = request.slots()
-    places, measured = ([unit[at] for unit in marks(request, d.weights(1.0))[:-1]] for at in (0, 1))
+    places, measured = ([unit[at] for unit in marks(request, d.weights(1.0))[:-2]] for at in (0, 1))
     assert len({*places, *measured}) == 2 * len(slots)
-    other = [unit[1] for unit in marks(request, d.weights(2.0))[:-1]]
+    other = [unit[1] for unit in marks(request, d.weights(2.0))[:-2]]
     changed = {slot.key for slot, one, two in zip(slots, measured, other, strict=True) if one != two}
     assert changed == {slot.key for slot in slots if slot.key[0] == trained}, "a base model answers without the weights"
     renamed = {name.replace("layer", "lager"): array for name, array in d.weights(1.0).items()}
@@ -364,4 +369,5 @@ def test_every_sum_before_counts_and_not_the_last_alone():
 def test_cost_is_summed_like_everything_else():
     request = d.masked_request()
     vectors = [packed(request, d.make_answer(request, cost=Cost(evaluate_ms=100, examples=40)))[2] for _ in range(3)]
-    assert read_sum(request, None, sum(vectors), 3).cost == replace(Cost(), evaluate_ms=300, examples=120)
+    found = read_sum(request, None, sum(vectors), 3)
+    assert (found.cost, found.costed) == (replace(Cost(), evaluate_ms=300, examples=120), 3)

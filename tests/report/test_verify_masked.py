@@ -118,6 +118,7 @@ CHANGES: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [
     (SUM, swap_names, "the masked numbers give another sum"),
     (SUM, lambda it: it["cost"].update(evaluate_ms=1), "the masked numbers give another sum"),
     (SUM, lambda it: it["given_by"].__setitem__(0, 5), "the masked numbers give another sum"),
+    (SUM, lambda it: it.update(costed=5), "the masked numbers give another sum"),
     (SUM, lambda it: it.update(status="refused"), "masks were taken off and no sum is here"),
     ("masked/round-000/*/ekby.json", lambda it: it.update(words="0" * len(it["words"])), "not those that the site"),
     ("masked/round-000/*/ekby.json", lambda it: it.update(session="5" * 32), "missing: a site's masked numbers"),

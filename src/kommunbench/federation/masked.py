@@ -215,7 +215,9 @@ class MaskedMoment:
         slots = tuple((key, Code.OK if count else Code.TOO_FEW_SITES, row) for key, count, row in found.slots)
         counts = tuple(count for _, count, _ in found.slots)
         summed = Received(site=MASKED_SUM, moment=self.name, status="ok", slots=slots, cost=found.cost)
-        self.rounds.folder.keep(summed.model_copy(update={"given_by": counts, "trained": found.trained}))
+        self.rounds.folder.keep(
+            summed.model_copy(update={"given_by": counts, "costed": found.costed, "trained": found.trained})
+        )
 
 
 def trained_sites(rounds: Rounds, name: str) -> int:

@@ -10,9 +10,10 @@ each other, sealed, what they give and whom they are bound to (`Note`), and all 
 
 A number is known by its marks: by what it measures (task, model, prompt, adapter, metric), in whatever run; by the same
 without the metric, since two metrics of a cell count the same examples; and by its place in its run, to which closing
-sums belong as well: together with a total they tell a site's own. Within one sum the metrics of a cell may have unlike
-sites behind them, since one is suppressed more often than another, and it is their counts of examples that can be
-subtracted then. A cell that was in sums over two sets is bound, for a third metric, to nobody: that metric stays.
+sums belong as well: together with a total they tell a site's own. What it took has marks of its own. Within one sum the
+metrics of a cell may have unlike sites behind them, since one is suppressed more often than another, and it is their
+counts of examples that can be subtracted then. A cell that was in sums over two sets is bound, for a third metric, to
+nobody: that metric stays.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ FREE = bytes(BOUND_BYTES)
 def marks(request: Request, sent: Adapter | None) -> list[Marks]:
     """The marks of each unit of a sum (release/masked.py), in order."""
     weights = _weights(sent)
-    found = [_slot_marks(request, slot, weights) for slot in request.slots()]
+    found = [*(_slot_marks(request, slot, weights) for slot in request.slots()), _cost_marks(request, weights)]
     return [*found, (_mark("train", weights, request.seed),)] if request.train else found
 
 
@@ -138,6 +139,13 @@ def _slot_marks(request: Request, slot: Slot, weights: str) -> Marks:
     kind = "rated" if metric in OPINIONS else "counted"  # what staff rated is another set of examples
     *asked, adapter = _measured(request, cells[0], weights)
     return (*placed, _mark("measured", *asked, metric, adapter), _mark(kind, *asked, adapter))
+
+
+def _cost_marks(request: Request, weights: str) -> Marks:
+    """By what was asked, and by each thing that was measured or trained: costs of the parts add up to the whole's."""
+    trained = [_mark("cost", weights, request.seed)] if request.train else []
+    cells = [_mark("cost", *_measured(request, cell, weights)) for cell in request.cells]
+    return (_mark("cost", request.work.digest), *cells, *trained)
 
 
 def _measured(request: Request, cell: Cell, weights: str) -> tuple[object, ...]:

@@ -4,8 +4,8 @@
     coordinator:  sum of vectors --Layout.read--> (key, how many sites gave it, numbers), mean adapter, cost
 
 A reply is reviewed exactly as one that leaves as it is: what is suppressed is zeros. What is reviewed becomes one
-vector of int64: every slot's numbers, the adapter, a 1 for each of these units that has something in it and a 0 for
-each that has not, and the cost. So the sum tells how many sites stand behind each unit, and nothing suppressed looks
+vector of int64: every slot's numbers, the cost, the adapter, and a 1 for each of these units that has something in it
+and a 0 for each that has not. So the sum tells how many sites stand behind each unit, and nothing suppressed looks
 like 0.
 
 A unit that fewer than `min_sites` sites give, or other sites than before, is left out by all of them. They know, since
@@ -33,6 +33,7 @@ from kommunbench.release.policy import ReleasePolicy
 from kommunbench.release.review import seal_step
 from kommunbench.release.sealed import Int64s, Release
 
+COSTS = len(fields(Cost))
 ADAPTER_SCALE = 2**32
 """Weights are summed as examples * (trained - sent) in units of 2^-32, 2.3e-10: finer than float32 above 0.004."""
 
@@ -50,7 +51,7 @@ class Layout:
     """Where each unit lies in the vector.
 
     Args:
-        widths: of the slots, and of the adapter last where one was asked for: its examples, then its weights.
+        widths: of the slots, of the cost, and of the adapter last where one was asked for: its examples, its weights.
     """
 
     widths: tuple[int, ...]
@@ -59,7 +60,7 @@ class Layout:
     def of(cls, request: Request, sent: Adapter | None) -> Layout:
         """The same at every site and at the coordinator; `sent` is the adapter that came along."""
         weights = (1 + sum(array.size for array in (sent or {}).values()),) if request.train else ()
-        return cls((*(slot.width for slot in request.slots()), *weights))
+        return cls((*(slot.width for slot in request.slots()), COSTS, *weights))
 
     @property
     def flags(self) -> slice:
@@ -70,7 +71,7 @@ class Layout:
     @property
     def length(self) -> int:
         """Integers in the vector."""
-        return sum(self.widths) + len(self.widths) + len(fields(Cost))
+        return sum(self.widths) + len(self.widths)
 
     def kept(self, words: Int64s, weights: bool) -> Int64s:
         """`words` but for those of the weights, where the last unit is such: what a coordinator keeps of them."""
@@ -80,7 +81,7 @@ class Layout:
 
     def only(self, vector: Int64s, keep: Sequence[bool]) -> Int64s:
         """`vector` with every other unit, and its flag, zero."""
-        mask = np.repeat([*keep, *keep, True], [*self.widths, *(1 for _ in keep), len(fields(Cost))])
+        mask = np.repeat([*keep, *keep], [*self.widths, *(1 for _ in keep)])
         return np.where(mask, vector, 0)
 
     def fitting(self, vector: Int64s, sites: int) -> list[bool]:
@@ -94,13 +95,14 @@ class Layout:
 def pack(layout: Layout, release: Release, sent: Adapter | None) -> Int64s:
     """A reviewed reply as one vector. An adapter that does not fit in fixed point is left out."""
     flags = [code == Code.OK for code in release.codes]
-    parts: list[Int64s] = [release.values]
+    flags.append(any(flags) or bool(release.adapter))
+    parts: list[Int64s] = [release.values, release.cost]
     if len(layout.widths) > len(flags):
         examples = max(Cost(*release.cost.tolist()).train_examples, 1)
         update = _fixed(release.adapter, sent or {}, examples) if release.adapter else None
         flags.append(update is not None)
         parts.append(np.zeros(layout.widths[-1], np.int64) if update is None else np.array([examples, *update]))
-    return np.concatenate([*parts, np.array(flags, np.int64), release.cost]).astype(np.int64)
+    return np.concatenate([*parts, np.array(flags, np.int64)]).astype(np.int64)
 
 
 def _fixed(trained: Adapter, sent: Adapter, examples: int) -> Int64s | None:
@@ -115,12 +117,14 @@ class Sum:
 
     Args:
         slots: (key, sites that gave it, numbers) in the order of the request.
+        cost: of the `costed` sites that gave theirs, together.
         adapter: the mean of the trained adapters by examples, where any site gave one; `trained` says how many.
         examples: that they were trained on, together.
     """
 
     slots: Sequence[tuple[tuple[object, ...], int, Row]]
     cost: Cost
+    costed: int = 0
     trained: int = 0
     examples: int = 0
     adapter: Adapter | None = None
@@ -152,10 +156,10 @@ def read_numbers(request: Request, kept: Int64s, sites: int) -> Sum:
     Raises:
         FederationError: they are not those of a sum that doors make.
     """
-    slots_asked, costs = request.slots(), len(fields(Cost))
+    slots_asked = request.slots()
     end = sum(slot.width for slot in slots_asked)
-    flags = slice(end, end + len(slots_asked) + request.train)
-    if kept.shape != (flags.stop + costs,):
+    flags = slice(end + COSTS, end + COSTS + len(slots_asked) + 1 + request.train)
+    if kept.shape != (flags.stop,):
         raise _malformed("it has not as many numbers as were asked for")
     counts = [int(count) for count in kept[flags]]
     if not all(0 <= count <= sites for count in counts):
@@ -167,7 +171,10 @@ def read_numbers(request: Request, kept: Int64s, sites: int) -> Sum:
         if not within_bounds(slot, row) or (any(row) if not count else row[0] < count):
             raise _malformed("a number is outside what its metric states")
         slots.append((slot.key, count, row))
-    return Sum(slots, Cost(*numbers[flags.stop :]), counts[-1] if request.train else 0)
+    cost, costed = numbers[end : flags.start], counts[len(slots_asked)]
+    if min(cost) < 0 or (any(cost) and not costed):
+        raise _malformed("a cost is below 0, or of nobody")
+    return Sum(slots, Cost(*cost), costed, counts[-1] if request.train else 0)
 
 
 def _moved(sent: Adapter, mean: np.ndarray) -> Adapter:
@@ -199,7 +206,7 @@ def open_sum(
 
 def left_out(line: Mapping[str, Any], layout: Layout, given: Sequence[bool], keep: Sequence[bool]) -> dict[str, Any]:
     """The ledger's line where some units stayed behind because too few sites, or others, give them."""
-    slots = len(layout.widths) - bool(line["adapter"])
+    slots = len(layout.widths) - 1 - bool(line["adapter"])
     dropped = sum(had and not kept for had, kept in zip(given[:slots], keep, strict=False))
     changed: dict[str, Any] = {**line, "released": line["released"] - dropped}
     if dropped:

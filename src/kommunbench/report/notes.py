@@ -77,6 +77,14 @@ def notes(report: Report, language: Language) -> Iterator[str]:
             "other sums as coarsely. Values made of them are not exact, and intervals do not allow for the rounding.",
         )
     yield pick(language, PRIVACY[report.privacy])
+    if untold := report.cost.untold:
+        yield say(
+            language,
+            f"**Kostnader saknas** för {untold} av summorna: för få organisationer uppgav dem, eller andra än förut. "
+            "De är inte med i det som står om tid, exempel och ord.",
+            f"**Costs are missing** for {untold} of the sums: too few sites gave them, or others than before. They are "
+            "not in what is said of time, examples and tokens.",
+        )
     if not report.complete:
         yield say(
             language,

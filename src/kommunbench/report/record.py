@@ -106,6 +106,8 @@ class Received(_Frozen):
     cost: Cost = Cost()
     given_by: tuple[int, ...] = ()
     """Of a masked sum: how many sites gave each slot. Empty where the numbers are one site's own."""
+    costed: int = 0
+    """Of a masked sum: how many sites' cost is in it."""
     trained: int = 0
     """Of a masked sum: how many sites' training is in its adapter."""
     bytes_out: int = 0

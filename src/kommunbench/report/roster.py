@@ -79,6 +79,7 @@ def cost_row(received: Sequence[Received]) -> CostRow:
         bytes_in=sum(reply.bytes_in for reply in received),
         bytes_out=sum(reply.bytes_out for reply in received),
         energy_j=total("energy_j") or None,
+        untold=sum(map(_untold, received)),
         seconds_an_example=None if evaluate_ms is None else evaluate_ms / 1000,
         prompt_tokens_an_example=mean("prompt_tokens"),
         new_tokens_an_example=mean("new_tokens"),
@@ -88,6 +89,12 @@ def cost_row(received: Sequence[Received]) -> CostRow:
             if name in CostRow.model_fields and name != "energy_j"
         },
     )
+
+
+def _untold(reply: Received) -> bool:
+    """Whether it is a sum whose cost was left out. What closes a run, or asks for ratings, costs nothing."""
+    free = reply.moment.endswith("close") or reply.moment.startswith("ratings-")
+    return reply.site == MASKED_SUM and reply.status == "ok" and not reply.costed and not free
 
 
 def _site_row(site: RosterSite, replies: dict[str, Received | None], masked: bool) -> SiteRow:

@@ -189,6 +189,9 @@ class CostRow(_Frozen):
     train_tokens: int
     reused: int = Field(0, description="examples whose tallies were kept from before: not in the figures above")
     energy_j: int | None = Field(None, description="joules of the sites' machines meanwhile; null: no machine tells")
+    untold: int = Field(
+        0, description="masked sums without a cost, since too few sites gave it: not in the figures above"
+    )
     seconds_an_example: float | None = Field(None, description="evaluating, over examples")
     prompt_tokens_an_example: float | None = None
     new_tokens_an_example: float | None = None

@@ -21,7 +21,7 @@ from kommunbench.core.masking import MASKED_SUM
 from kommunbench.core.spec import Request, RunSpec, step_digest
 from kommunbench.privacy import secagg
 from kommunbench.release import Receipt
-from kommunbench.release.masked import Sum, WithheldError, read_numbers
+from kommunbench.release.masked import COSTS, Sum, WithheldError, read_numbers
 from kommunbench.report.journal import Noted
 from kommunbench.report.record import Received
 from kommunbench.report.transcript import MaskedNumbers, MaskedRecord, Transcript
@@ -160,7 +160,7 @@ class MaskedVerdict:
             threshold=transcript.threshold,
             length=transcript.length,
         )
-        start = sum(slot.width for slot in request.slots())
+        start = sum(slot.width for slot in request.slots()) + COSTS
         weights = transcript.length - len(next(iter(words.values())))
         part = np.ones(transcript.length, dtype=bool)
         part[start : start + weights] = False
@@ -171,6 +171,7 @@ def _same(made: Sum, kept: Received) -> bool:
     """Whether the answer that was kept says what the sum does."""
     slots = [(key, Code.OK if count else Code.TOO_FEW_SITES, row) for key, count, row in made.slots]
     counts = tuple(count for _, count, _ in made.slots)
-    return digest([slots, counts, made.trained]) == digest([kept.slots, kept.given_by, kept.trained]) and (
+    sites = (made.costed, made.trained)
+    return digest([slots, counts, sites]) == digest([kept.slots, kept.given_by, (kept.costed, kept.trained)]) and (
         made.cost == kept.cost
     )
