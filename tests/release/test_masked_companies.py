@@ -204,3 +204,26 @@ def test_what_it_took_one_site_alone_is_not_told(three):
     three.holds_back |= {"a": {METRICS[0]}, "b": {METRICS[0]}}
     found = three.sum(asked(), "abc")
     assert (found.costed, found.cost) == (0, Cost())
+
+
+def test_what_was_opened_before_another_sum_left_is_held_against_it_when_it_leaves(three):
+    """Two runs are opened, an example comes in between, and then both are masked."""
+    one, two = asked(run="one"), asked(run="two")
+    first = three.begin(one, "abc")
+    three.sizes["c"] += 1
+    second = three.begin(two, "abc")
+    assert given(three.unmask(one, three.mask(one, first))) == [3]
+    held = three.mask(two, second)
+    assert ("c", "mask", Code.SMALL_CELL) in three.refused
+    assert set(held.vectors) == {"a", "b"}
+    assert three.unmask(two, held) is None, "a and b gave theirs with c"
+
+
+def test_the_same_examples_leave_in_another_sum_and_so_do_many_more(three):
+    requests = [asked(run="one"), asked(run="two"), asked(run="three", metrics=METRICS[1:])]
+    begun = [three.begin(request, "abc") for request in requests[:2]]
+    three.sizes["c"] += three.policy.min_difference
+    begun.append(three.begin(requests[2], "abc"))
+    for request, started in zip(requests, begun, strict=True):
+        assert given(three.unmask(request, three.mask(request, started))) == [3]
+    assert not three.refused

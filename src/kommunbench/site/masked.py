@@ -25,6 +25,7 @@ from kommunbench.release import Ledger, Release, ReleasePolicy
 from kommunbench.release.company import NOBODY, Note, bound, companies, marks, noted, sites_digest
 from kommunbench.release.identity import Identity
 from kommunbench.release.masked import Layout, WithheldError, left_out, let_out_step, open_sum, to_words
+from kommunbench.release.past import Past
 from kommunbench.release.peers import read_peers
 from kommunbench.release.sealed import Int64s
 from kommunbench.site.private import write_private
@@ -175,9 +176,13 @@ class MaskedAnswer:
         own = [mine and kept for mine, kept in zip(state.given, keep, strict=True)]
         masked = secagg.mask(_secrets(state), self.session, cards, shares, layout.only(vector, own))
         held = {site: share.joined().hex() for site, share in shares.items()}
-        self._keep(state.model_copy(update={"shares": held, "keep": tuple(keep), "done": "mask"}))
         line = {**left_out(opened.line, layout, state.given, own), "ms": 0}
-        return self._out(masked.astype("<u8").tobytes(), line, layout)
+        with self.ledger.alone():  # what was opened before another sum left has not been held against it
+            past = Past.of(self.ledger.remembered(), self.request.spec.digest)
+            if not past.apart(self.policy, line["sets"], closing=self.request.action == "close"):
+                raise WithheldError(Code.SMALL_CELL, "a sum left since it was opened, over a few examples more or less")
+            self._keep(state.model_copy(update={"shares": held, "keep": tuple(keep), "done": "mask"}))
+            return self._out(masked.astype("<u8").tobytes(), line, layout)
 
     def _confirm(self) -> Release:
         state, survivors = self._at("mask"), self.asked.survivors
