@@ -11,7 +11,7 @@ import pytest
 
 from kommunbench.core.answer import Code
 from kommunbench.core.errors import PolicyError
-from kommunbench.release import Approvals, Ledger, let_out, refuse
+from kommunbench.release import Approvals, Ledger, let_out, refuse, review
 from kommunbench.release.past import Past
 from kommunbench.release.review import readmit
 
@@ -233,3 +233,11 @@ def test_files_are_the_owners_alone_and_strange_ones_are_passed_over(ledger):
     (folder / "note.json").write_text("Anna")
     (folder / "copy.json").write_bytes((folder / f"{only(ledger).key}.json").read_bytes())
     assert only(ledger).decision == "waiting"
+
+
+def test_of_two_decisions_about_the_same_request_the_later_one_holds(ledger):
+    approvals = Approvals(ledger)
+    for decision, n in (("denied", 30), ("approved", d.N)):
+        held = approvals.hold(review(RESULTS, WORK, d.make_answer(WORK, n), None), WORK, RESULTS)
+        approvals.decide(held.payload, decision, by="Registrator")
+    assert approvals.decided(WORK, RESULTS).decision == "approved"

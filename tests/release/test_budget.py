@@ -13,7 +13,7 @@ import pytest
 from kommunbench.core.answer import Code
 from kommunbench.core.dp import DpSettings, PrivateSteps
 from kommunbench.release import Ledger, let_out, verify
-from kommunbench.release.budget import Spent
+from kommunbench.release.budget import YEAR, Spent, noised_tallies
 
 DP = DpSettings(name="sgd", epsilon=6.0)
 OPEN = {"training": "private", "adapters": "allow"}
@@ -202,3 +202,77 @@ def test_private_training_is_refused_where_sums_are_masked() -> None:
     masked = d.train_request(spec=spec.model_copy(update={"privacy": "secagg"}))
     assert d.make_policy(**OPEN).training_code(d.train_request(spec=spec)) is Code.OK
     assert d.make_policy(**OPEN).training_code(masked) is Code.BAD_REQUEST
+
+
+def told(spec: str, time: datetime, **dp: Any) -> dict[str, Any]:
+    return {
+        "spec": spec,
+        "time": time.isoformat(),
+        "dp": {"epsilon": 0.5, "delta": 1e-6, "steps": [], "training": [0.0, 0.0], "tallies": {}, **dp},
+    }
+
+
+def test_every_run_of_the_year_is_added_up_and_lines_without_noise_are_passed_over() -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    own = told("a", now - 2 * YEAR, training=[0.25, 1e-7], steps=[1, "0.5", 3.0], tallies={"qa": 2})
+    later = told("a", now, training=[0.125, 1e-8], tallies={"qa": 1, "other": 4})
+    exact = {"spec": "b", "time": now.isoformat(), "dp": {}}
+    entries = [exact, told("b", now), told("c", now - YEAR), own, told("d", now - YEAR + timedelta(seconds=1)), later]
+    spent = Spent.of([{}, *entries], "a", now)
+    assert spent.elsewhere == (1.0, 2e-6), "b and d; c is a year ago"
+    assert spent.training == (0.25, 1e-7)
+    assert spent.steps == ((1.0, 0.5, 3),)
+    assert spent.tallies == {"qa": 3, "other": 4}
+    exactly = DpSettings()
+    assert spent.run(exactly) == spent.training
+
+
+TENTHS = 0.1 + 0.2  # a digit more than 0.3
+
+
+@pytest.mark.parametrize(
+    ("spent", "policy", "dp"),
+    [
+        ({"training": (TENTHS, 1e-5)}, {}, DpSettings(epsilon=0.3)),
+        ({"training": (TENTHS, 1e-5)}, {"epsilon_a_run": 0.3}, DP),
+        ({"training": (0.2, 1e-5), "elsewhere": (0.1, 0.0)}, {"epsilon_a_year": 0.3}, DP),
+        ({"training": (0.1, 1e-5), "elsewhere": (0.1, 2e-5)}, {"delta_a_year": 3e-5}, DP),
+        ({"tallies": {"qa": 3}}, {}, DpSettings(tallies="laplace", tally_epsilon=0.3, tally_shares=3)),
+    ],
+)
+def test_a_budget_may_be_spent_to_its_end(spent, policy, dp) -> None:
+    """The last digit of a sum of decimal fractions is no excess; a thousandth is."""
+    assert Spent(**spent).code(d.make_policy(**policy), dp) is Code.OK
+    less = {name: value * 0.999 for name, value in policy.items()}
+    asked = {name: getattr(dp, name) * (1 if policy else 0.999) for name in ("epsilon", "tally_epsilon")}
+    shares = {} if policy else {"tally_shares": 2}
+    tighter = dp.model_copy(update={**asked, **(shares if dp.noisy else {})})
+    assert Spent(**spent).code(d.make_policy(**less), tighter) is Code.BUDGET_SPENT
+
+
+def test_who_spends_nothing_is_not_over_a_budget_that_others_have_spent() -> None:
+    assert Spent(elsewhere=(99.0, 1.0)).code(d.make_policy(), DpSettings()) is Code.OK
+
+
+def test_the_ledger_says_what_was_spent_and_nothing_of_what_cost_nothing() -> None:
+    spent = Spent(training=(0.5, DP.delta)).with_tallies({"qa": 1}).with_tallies({"qa": 1, "other": 1})
+    assert spent.tallies == {"qa": 2, "other": 1}
+    assert spent.line(DP, steps(0.5), {"qa": 1}) == {
+        "steps": [1.0, 0.1, 5], "tallies": {"qa": 1}, "training": [0.5, DP.delta], "epsilon": 0.5, "delta": DP.delta,
+    }  # fmt: skip
+    assert spent.line(DP, None, {})["steps"] == []
+    assert Spent().line(DP, None, {}) == {}
+
+
+def test_noised_tallies_are_those_that_leave_in_a_run_with_noise() -> None:
+    noisy_run = d.make_spec(dp=DpSettings(tallies="laplace", tally_epsilon=1.0, tally_shares=9))
+    request = d.make_request(spec=noisy_run)
+    ok = [Code.OK] * len(request.slots())
+    assert noised_tallies(request, ok) == {
+        "guideline_qa": 2 * len(d.QA.metrics),
+        "summarization": 2 * len(d.SHORT.metrics),
+    }
+    assert noised_tallies(request, [Code.SMALL_CELL, *ok[1:]])["guideline_qa"] == 2 * len(d.QA.metrics) - 1
+    assert noised_tallies(d.make_request(), ok) == {}
+    close = d.close_request(noisy_run)
+    assert noised_tallies(close, [Code.OK] * len(close.slots())) == {}

@@ -88,3 +88,34 @@ def test_a_pair_needs_the_tallies_of_both_sides():
     assert Past(here=shown).code(d.make_policy(), pair, (40, 0, 0)) is Code.NOT_AVAILABLE
     both = {**shown, "summarization/test/chrf": frozenset({40})}
     assert Past(here=both).code(d.make_policy(), pair, (40, 0, 0)) is Code.OK
+
+
+@pytest.mark.parametrize(
+    ("row", "within"),
+    [
+        ((0, 0, 0), True),
+        ((4, 0, 0), True),
+        ((4, 8, 0), True),
+        ((4, -9, 0), False),
+        ((4, 14, 9), True),
+        ((4, 15, 9), False),
+    ],
+)
+def test_a_sum_is_as_large_as_its_squares_allow_and_two_an_example(row, within):
+    """|sum| - 2n is at most sqrt(n * squares): for 4 and 9 it is 6."""
+    assert within_bounds(d.close_request().slots()[0], row) is within
+
+
+@pytest.mark.parametrize(
+    ("row", "within"),
+    [
+        ((0, 0, 0), True),
+        ((4, 0, 4), True),
+        ((4, 0, 5), False),
+        ((4, 0, -1), False),
+        ((4, -1, 2), False),
+        ((-1, 0, 0), False),
+    ],
+)
+def test_a_tally_is_within_what_its_metric_states(row, within):
+    assert within_bounds(ONE_KIND, row) is within

@@ -13,7 +13,7 @@ from pathlib import Path
 import doorway as d
 import pytest
 
-from kommunbench.core.answer import Code, Memory
+from kommunbench.core.answer import Code, Cost, Memory
 from kommunbench.release import Ledger, let_out, refuse, review, verify
 
 
@@ -329,6 +329,12 @@ class TestEntry:
         ledger.enter(review(policy, request, d.trained(request), d.weights()), request, policy)
         assert ledger.entries()[-1]["adapter"] == "TRAINING_DENIED"
 
+    def test_of_work_says_how_long_all_of_it_took(self, ledger):
+        request, policy = d.train_request(), d.make_policy()
+        answer = replace(d.trained(request), cost=Cost(evaluate_ms=1234, train_ms=950))
+        let_out(policy, request, answer, d.weights(), ledger)
+        assert ledger.entries()[-1]["ms"] == 2184
+
     def test_of_a_request_without_layout_is_written(self, ledger):
         request = d.make_request(cells=(d.cell("unknown"),))
         ledger.enter(refuse(Code.BAD_REQUEST, request), request, d.make_policy())
@@ -346,3 +352,19 @@ def test_what_weights_remember_stands_in_the_ledger_as_numbers_or_not_at_all(tmp
     (entry,) = ledger.entries()
     assert entry["memory"] == (asdict(memory) if kept else {})
     assert "Anna" not in ledger.path.read_text(encoding="utf-8")
+
+
+def test_its_folder_is_made_for_the_owner_alone_and_what_is_noted_beside_it_has_its_name(tmp_path):
+    ledger = Ledger(tmp_path / "site" / "kept" / "ledger.jsonl")
+    ledger.append({})
+    assert stat.S_IMODE(ledger.path.parent.stat().st_mode) == 0o700
+    assert {path.name for path in ledger.path.parent.iterdir()} == {"ledger.jsonl", "ledger.jsonl.head"}
+
+
+def test_the_first_reply_makes_the_folder_too(tmp_path):
+    ledger, request = Ledger(tmp_path / "site" / "kept" / "ledger.jsonl"), d.make_request()
+    assert let_out(d.make_policy(), request, d.make_answer(request), None, ledger).code is Code.OK
+    assert stat.S_IMODE(ledger.path.parent.stat().st_mode) == 0o700
+    assert {path.name for path in ledger.path.parent.iterdir()} == {
+        "ledger.jsonl", "ledger.jsonl.head", "ledger.jsonl.lock",
+    }  # fmt: skip

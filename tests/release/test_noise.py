@@ -198,3 +198,11 @@ def test_the_deviation_stated_is_that_of_the_noise(dp: DpSettings, spread: Any) 
     assert stated == pytest.approx(
         [float(spread(scale=each) if dp is GAUSS else spread(each)) for each in scales], rel=0.01
     )
+
+
+@pytest.mark.parametrize(("share", "code"), [(0.9, Code.OK), (1.1, Code.NO_BOUNDS)])
+def test_noise_has_room_for_twice_its_farthest_draw(share: float, code: Code) -> None:
+    """The scale of one part of two is 2 * shares / epsilon, and 45 scales are as far as any draw goes."""
+    wide = DpSettings(name="t", tallies="laplace", tally_epsilon=1.0, tally_shares=int(share * 2**63 / 90 / 2))
+    slot = next(slot for slot in request().slots() if slot.metric and slot.metric.name == "exact_match")
+    assert noise.noise_code(wide, slot) is code

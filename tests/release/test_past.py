@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import doorway as d
 import pytest
 
@@ -9,7 +11,7 @@ from kommunbench.core.answer import Code
 from kommunbench.core.registry import find
 from kommunbench.core.spec import RATED, Slot
 from kommunbench.release import Ledger, admit, left_ms
-from kommunbench.release.past import sets_of
+from kommunbench.release.past import Past, sets_of
 
 
 def test_an_answer_of_any_model_is_about_the_same_examples_and_a_rating_about_its_own_cell():
@@ -42,3 +44,24 @@ def test_no_work_is_begun_when_the_runs_minutes_are_spent_and_what_was_done_may_
     assert admit(policy, request, ledger) is work
     assert admit(policy, d.close_request(request.spec), ledger) is Code.OK
     assert admit(d.make_policy(), request, ledger) is Code.OK, "no minutes are no limit"
+
+
+def test_sets_are_remembered_for_ever_runs_for_a_year_and_time_for_the_run_itself():
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    long_ago, lately = (now - timedelta(days=days) for days in (900, 3))
+    left = {"released": 2, "adapter": "PENDING", "time": lately.isoformat()}
+    lines = [
+        {"decision": "approved", "time": lately.isoformat()},
+        {**left, "spec": "a", "ms": 40, "sets": {"qa": [40]}},
+        {**left, "spec": "a", "ms": 2, "sets": {"qa": [41], "other": [7]}},
+        {**left, "spec": "b", "ms": 500, "sets": {"qa": [30]}},
+        {**left, "spec": "b", "sets": {"qa": [50, 30]}},
+        {**left, "spec": "c", "time": long_ago.isoformat(), "sets": {"old": [9]}},
+        {**left, "spec": "d", "released": 0},
+        {**left, "spec": "e", "released": 0, "adapter": "OK"},
+        {**left, "spec": "f", "action": "holdings"},
+    ]
+    past = Past.of(iter(lines), "a", now)
+    assert past.here == {"qa": {40, 41}, "other": {7}}
+    assert past.elsewhere == {"qa": {30, 50}, "old": {9}}
+    assert (past.runs, past.ms, past.now) == (2, 42, now), "b and e got something this year"

@@ -9,9 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from kommunbench.core.answer import Code
+from kommunbench.core.dp import DpSettings
 from kommunbench.core.model import TrainSettings
 from kommunbench.core.registry import find
-from kommunbench.core.spec import JudgeRef, ModelRef, Slot
+from kommunbench.core.spec import JudgeRef, ModelRef, PromptRef, Slot
 from kommunbench.release import ReleasePolicy
 
 
@@ -152,3 +153,47 @@ def test_a_site_may_refuse_to_train_every_weight(policy, method, code):
     allowed = d.make_policy(training="allow", adapters="allow", **policy)
     request = d.train_request(spec=d.make_spec(train=TrainSettings(method=method)))
     assert allowed.training_code(request) is allowed.adapter_code(request) is code
+
+
+NOISE = DpSettings(tallies="laplace", tally_epsilon=1.0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "spec", "code"),
+    [
+        ({}, {"dp": NOISE}, Code.OK),
+        ({}, {"dp": NOISE, "privacy": "secagg"}, Code.BAD_REQUEST),
+        ({}, {"dp": NOISE, "prompts": (PromptRef(name="a", variant="a", shots=1),)}, Code.BAD_REQUEST),
+        ({}, {"prompts": (PromptRef(name="a", variant="a", shots=1),)}, Code.OK),
+        ({"noise": "required"}, {}, Code.NOISE_REQUIRED),
+    ],
+)
+def test_noise_is_for_sums_of_one_site_without_worked_examples(policy, spec, code):
+    slot = Slot((d.CELLS[0], d.QA.metrics[0]), find("metrics", d.QA.metrics[0]))
+    assert d.make_policy(**policy).slot_code(d.make_spec(**spec), slot) is code
+
+
+@pytest.mark.parametrize(
+    ("policy", "cell", "code"),
+    [
+        ({}, d.cell(), Code.OK),
+        ({}, d.cell(split="train"), Code.BAD_REQUEST),
+        ({}, d.cell("unknown"), Code.BAD_REQUEST),
+        ({}, d.cell(model="unknown"), Code.BAD_REQUEST),
+        ({}, d.cell(stage="local"), Code.MODEL_NOT_APPROVED),
+        ({"training": "private"}, d.cell(stage="local"), Code.OK),
+        ({"received_adapters": "allow"}, d.cell(stage="local"), Code.OK),
+        ({"tasks": {}}, d.cell(), Code.TASK_NOT_APPROVED),
+        ({"models": {}}, d.cell(), Code.MODEL_NOT_APPROVED),
+    ],
+)
+def test_a_cell_is_evaluated_where_its_split_its_weights_its_task_and_its_model_are_approved(policy, cell, code):
+    assert d.make_policy(**policy).cell_code(d.make_spec(), cell) is code
+
+
+def test_a_pair_leaves_where_both_of_its_cells_may():
+    slot = Slot((d.cell(), d.cell(model="lead"), "abstention", "abstention_recall"))
+    assert d.make_policy().slot_code(d.make_spec(), slot) is Code.OK
+    for name in d.MODELS:
+        assert d.make_policy(models={name: "installed"}).slot_code(d.make_spec(), slot) is Code.MODEL_NOT_APPROVED
+    assert d.make_policy(metrics=("chrf",)).slot_code(d.make_spec(), slot) is Code.METRIC_NOT_ALLOWED

@@ -36,7 +36,7 @@ def test_a_good_answer_leaves_as_it_is():
     request = d.make_request()
     answer = d.make_answer(request)
     release = released(request, answer)
-    assert release.code is Code.OK
+    assert (release.code, release.adapter_code) == (Code.OK, Code.OK)
     assert {key: row for key, (_, row) in d.rows_of(request, release).items()} == answer.values
     assert set(codes(request, release).values()) == {Code.OK}
 
@@ -146,6 +146,13 @@ def test_costs_of_a_reply_with_a_set_too_small_to_show_are_times_only():
 def test_costs_stay_where_nothing_else_leaves():
     request = d.make_request()
     assert not released(request, d.make_answer(request, 3)).cost.any()
+
+
+@pytest.mark.parametrize(("amount", "leaves"), [(10**12, True), (10**12 + 1, False)])
+def test_the_largest_cost_of_a_run_leaves_and_more_is_none(amount, leaves):
+    request = d.make_request()
+    cost = released(request, d.make_answer(request, cost=Cost(*[amount] * 11))).cost
+    assert cost.tolist() == [*[amount if leaves else 0] * 10, 0]
 
 
 @pytest.mark.parametrize("cost", [Cost(examples=-1), Cost(examples=1.5), Cost(examples=2**63), (1,) * 8])
@@ -291,12 +298,23 @@ def test_the_same_slot_twice_is_a_bad_request():
     assert not release.values.any()
 
 
-@pytest.mark.parametrize("cells", [(d.cell("unknown"),), (d.cell(model="unknown"),)])
-def test_a_cell_that_the_run_does_not_have_is_refused(cells):
-    request = d.make_request(cells=cells)
-    release = released(request, Answer())
-    assert set(release.codes.tolist()) <= {Code.BAD_REQUEST}
+def test_a_cell_of_a_model_that_the_run_does_not_have_is_refused():
+    release = released(d.make_request(cells=(d.cell(model="unknown"),)), Answer())
+    assert set(release.codes.tolist()) == {Code.BAD_REQUEST}
     assert not release.values.any()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"cells": (d.cell("unknown"),)},
+        {"action": "close", "cells": (), "totals": (Total(cell=d.CELLS[0], metric="unknown", total=()),)},
+        {"cells": (), "pairs": d.close_request().pairs},
+    ],
+)
+def test_a_request_that_asks_for_something_and_has_no_layout_is_refused(asked):
+    release = released(d.make_request(**asked), Answer())
+    assert (release.code, len(release.codes), len(release.values)) == (Code.BAD_REQUEST, 0, 0)
 
 
 def test_a_model_named_twice_is_refused():
@@ -321,6 +339,7 @@ def test_an_answer_that_is_not_one_is_refused():
     request = d.make_request()
     release = released(request, Loud(values=d.make_answer(request).values))
     assert release.code is Code.INTERNAL
+    assert release.codes.tolist() == [Code.INTERNAL] * len(request.slots())
 
 
 class TestHoursAndRuns:
@@ -411,7 +430,7 @@ class TestLetOut:
         request = d.make_request()
         (tmp_path / "folder").mkdir()
         release = let_out(d.make_policy(), request, d.make_answer(request), None, Ledger(tmp_path / "folder"))
-        assert release.code is Code.INTERNAL
+        assert release.codes.tolist() == [Code.INTERNAL] * len(request.slots())
         assert not release.values.any()
 
     def test_remembers_the_tally_for_the_closing_sums_of_the_same_run_only(self, tmp_path):
@@ -439,7 +458,7 @@ class TestLetOut:
         with caplog.at_level(logging.DEBUG):
             answer = Answer(values=Values())
             release = let_out(d.make_policy(), request, answer, None, Ledger(tmp_path / "ledger.jsonl"))
-        assert release.code is Code.INTERNAL
+        assert release.codes.tolist() == [Code.INTERNAL] * len(request.slots())
         assert re.search(r"the door refused everything: ValueError at test_review\.py:\d+$", caplog.text, re.MULTILINE)
         assert "Anna" not in caplog.text
 
@@ -492,10 +511,21 @@ def test_whatever_the_answer_holds_the_reply_has_the_layout_and_no_small_number(
             assert row[0] - row[index] == 0 or row[0] - row[index] >= few
 
 
-def test_without_a_policy_the_way_out_has_the_layout_of_what_was_asked(tmp_path):
-    request = d.make_request()
-    release = let_out(None, request, d.make_answer(request), None, Ledger(tmp_path / "ledger.jsonl"))
+def test_without_a_policy_the_way_out_has_the_layout_of_what_was_asked_and_a_line_in_the_ledger(tmp_path):
+    request, ledger = d.make_request(), Ledger(tmp_path / "ledger.jsonl")
+    release = let_out(None, request, d.make_answer(request), None, ledger)
     assert release.codes.tolist() == [Code.POLICY_MISSING] * len(request.slots())
+    assert [entry["code"] for entry in ledger.entries()] == ["POLICY_MISSING"]
+
+
+def test_examples_in_costs_are_as_coarse_as_the_policys_counts():
+    """Tokens and steps keep their own units; where 30 is coarser than theirs, 45 becomes 60 (half to even)."""
+    request = d.train_request()
+    answer = d.trained(request)
+    answer.cost = Cost(0, 0, 44, 1499, 1501, 76, 24, 999, reused=45)
+    policy = d.make_policy(training="allow", adapters="allow", rounding=30)
+    release = released(request, answer, policy, received=d.weights())
+    assert release.cost.tolist() == [0, 0, 30, 1000, 2000, 90, 20, 1000, 60, 0, 0]
 
 
 def test_a_failure_is_told_by_its_kind_and_place_alone(caplog):

@@ -135,3 +135,14 @@ def test_squares_stay_where_they_are_large_enough_for_their_sum():
 def test_what_could_not_be_scored_is_rounded_by_itself():
     slot = Slot((d.cell(), "exact_match"), find("metrics", "exact_match"))
     assert rounded_row(slot, (40, 7, 33), 5) == (40, 5, 35)
+
+
+@pytest.mark.parametrize(
+    ("row", "rounded"),
+    [((10, 48, 80), (10, 64, 194)), ((10, -48, 80), (10, -64, 194)), ((2, 3, 9), (0, 4, 16))],
+)
+def test_squares_grow_where_the_rounded_sum_needs_them_to(row, rounded):
+    """48 is 64 when rounded: (64 - 2 * 10)^2 / 10 = 193.6, and 80 would be 64."""
+    found = rounded_row(Slot(("a", "b", "c")), row, 5)
+    assert found == rounded
+    assert all(type(entry) is int for entry in found)

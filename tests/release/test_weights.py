@@ -6,9 +6,10 @@ import doorway as d
 import numpy as np
 import pytest
 
-from kommunbench.core.answer import Code
-from kommunbench.release import update_code
-from kommunbench.release.adapter import memory_code
+from kommunbench.core.answer import Code, Memory
+from kommunbench.core.model import TrainSettings
+from kommunbench.release import reach, update_code, update_norm
+from kommunbench.release.adapter import longest_update, memory_code
 
 A, B = d.weights()
 
@@ -85,3 +86,35 @@ def test_a_policy_that_does_not_stop_weights_that_remember_does_not_ask():
     assert memory_code(d.make_policy(memorisation="stop"), memory) is Code.OK
     for lax in ("measure", "skip"):
         assert memory_code(d.make_policy(memorisation=lax), None) is Code.OK
+
+
+@pytest.mark.parametrize(
+    ("bits", "auc", "code"),
+    [(4, 0.75, Code.OK), (4.1, 0.5, Code.MEMORISED), (1.4, 0.76, Code.MEMORISED), (True, 0.5, Code.MEMORISED)],
+)
+def test_weights_may_remember_as_much_as_the_policy_says_and_no_more(bits, auc, code):
+    memory = Memory(exposure_bits=bits, auc=auc, tpr=0.0, members=30, non_members=30)
+    assert memory_code(d.make_policy(max_exposure_bits=4, max_membership_auc=0.75), memory) is code
+
+
+def arrays(**rows: list[float]) -> dict[str, np.ndarray]:
+    return {name: np.array(row, dtype=np.float32) for name, row in rows.items()}
+
+
+def test_how_far_weights_moved_is_one_length_over_all_of_them():
+    """2, 3 and 6 in two arrays are 7."""
+    sent, update = arrays(a=[1, 1], b=[2]), arrays(a=[3, 4], b=[8])
+    assert update_norm(sent, update) == 7
+    assert update_code(sent, update, 7.0) is Code.OK
+    assert update_code(sent, update, 6.99) is Code.UPDATE_TOO_LARGE
+
+
+def test_what_steps_can_do_and_what_the_policy_allows_both_bound_an_update():
+    """Four steps at 0.1 move four weights by sqrt(10) * 0.4 * 2 at most; 0.2 of that and of the 5 they were decays."""
+    sent, settings = arrays(a=[3, 4], b=[0, 0]), TrainSettings(learning_rate=0.1, weight_decay=0.5)
+    moved = 10**0.5 * 0.8
+    farthest = pytest.approx(moved + 0.2 * (5 + moved))
+    assert reach(settings, 4, sent) == farthest
+    assert longest_update(d.make_policy(), settings, 4, sent) == farthest, "0 is no limit"
+    assert longest_update(d.make_policy(max_update_norm=100), settings, 4, sent) == farthest
+    assert longest_update(d.make_policy(max_update_norm=2), settings, 4, sent) == 2

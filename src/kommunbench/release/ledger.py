@@ -95,7 +95,6 @@ class Ledger:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Nobody else is inside at the same time: what is read and then written stays true. Raises OSError."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(self.path.with_name(self.path.name + ".lock")):
             yield
 
@@ -104,7 +103,6 @@ class Ledger:
         return str(self._append(entry, None)["hash"])
 
     def _append(self, entry: Mapping[str, Any], receipt: Receipt | None) -> dict[str, Any]:
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(self.path) as handle:
             data = _read(handle)
             number, previous = max(_last(data), self.read_head(), key=lambda end: end[0])
@@ -370,6 +368,8 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
+    """Nobody else is inside at the same time. Its folder is made for the owner alone where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _opened(path, os.O_RDWR | os.O_APPEND) as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield handle
