@@ -230,7 +230,8 @@ def test_files_are_the_owners_alone_and_strange_ones_are_passed_over(ledger):
     folder = ledger.path.parent / "approvals"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
-    (folder / "note.json").write_text("Anna")
+    for number in range(30):  # some come before it, in whatever order the folder is read
+        (folder / f"note-{number}.json").write_text("Anna")
     (folder / "copy.json").write_bytes((folder / f"{only(ledger).key}.json").read_bytes())
     assert only(ledger).decision == "waiting"
 

@@ -163,6 +163,8 @@ def test_what_a_run_promised_is_held_against_training_and_tallies_apart() -> Non
     assert spent.run(both)[0] == pytest.approx(11.0)
     assert spent.code(policy, both) is Code.OK
     assert spent.code(policy, both.model_copy(update={"tally_epsilon": 5.9, "tally_shares": 2})) is Code.BUDGET_SPENT
+    gauss = DpSettings(name="both", epsilon=5.0, tallies="gaussian", tally_epsilon=6.0, tally_shares=3)
+    assert spent.run(gauss) == pytest.approx((11.0, 2 * DP.delta)), "each has its delta"
     by_noise = DpSettings(name="noise", noise_multiplier=1.0)
     assert Spent(training=(7.0, DP.delta)).code(policy, by_noise) is Code.OK, "it promised noise, and no epsilon"
 
@@ -276,3 +278,19 @@ def test_noised_tallies_are_those_that_leave_in_a_run_with_noise() -> None:
     assert noised_tallies(d.make_request(), ok) == {}
     close = d.close_request(noisy_run)
     assert noised_tallies(close, [Code.OK] * len(close.slots())) == {}
+
+
+def test_what_costs_nothing_leaves_when_the_runs_own_training_is_over_a_budget_that_has_shrunk(ledger: Ledger) -> None:
+    from kommunbench.release import Approvals
+
+    request = d.make_request(spec=d.make_spec(dp=DP), cells=d.CELLS[:1])
+    ledger.append(told(request.spec.digest, datetime.now(UTC), training=[2.0, 1e-5], epsilon=2.0))
+    for results in ("allow", "approve"):
+        policy = d.make_policy(results=results, epsilon_a_year=1.0)
+        release = let_out(policy, request, d.make_answer(request), None, ledger)
+        if results == "approve":
+            assert release.code is Code.PENDING
+            (waiting,) = Approvals(ledger).all()
+            Approvals(ledger).decide(waiting.payload, "approved", "dpo")
+            release = let_out(policy, request, d.make_answer(request), None, ledger)
+        assert set(release.codes.tolist()) == {Code.OK}

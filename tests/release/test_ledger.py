@@ -146,6 +146,8 @@ def test_a_missing_or_unreadable_head_is_found(ledger):
     assert found(ledger) == [(6, "missing")]
     ledger.head.unlink()
     assert found(ledger) == [(6, "missing")]
+    put(ledger, lines(ledger)[:2])
+    assert found(ledger) == [(3, "missing")]
 
 
 def test_what_is_wrong_is_said_in_words(ledger):

@@ -53,6 +53,7 @@ def test_sets_are_remembered_for_ever_runs_for_a_year_and_time_for_the_run_itsel
     lines = [
         {"decision": "approved", "time": lately.isoformat()},
         {**left, "spec": "a", "ms": 40, "sets": {"qa": [40]}},
+        {"spec": "a", "time": lately.isoformat()},
         {**left, "spec": "a", "ms": 2, "sets": {"qa": [41], "other": [7]}},
         {**left, "spec": "b", "ms": 500, "sets": {"qa": [30]}},
         {**left, "spec": "b", "sets": {"qa": [50, 30]}},

@@ -273,3 +273,11 @@ def test_the_libraries_named_are_those_that_are_installed():
     found = library_versions()
     assert found == {name: version(name) for name in found}
     assert {"torch", "flwr", "numpy"} <= set(found)
+
+
+def test_a_line_about_no_release_has_no_receipt(ledger):
+    """A person's decision, say."""
+    ledger.append({"decision": "approved"})
+    (entry,) = ledger.entries()
+    assert "receipt" not in entry
+    assert verify(ledger.path) == []

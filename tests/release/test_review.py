@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kommunbench.core.answer import Answer, Code, Cost
 from kommunbench.core.errors import PolicyError
 from kommunbench.core.model import TrainSettings
-from kommunbench.core.spec import Cell, ModelRef, Total
+from kommunbench.core.spec import JUDGED, RATED, Cell, JudgeRef, ModelRef, Total
 from kommunbench.release import Ledger, admit, let_out, refuse, review
 from kommunbench.release.past import Past
 from kommunbench.release.review import log_place
@@ -216,11 +216,29 @@ def test_training_of_a_model_that_the_run_does_not_name_is_a_bad_request():
     assert released(request, d.trained(request), policy, received=d.weights()).adapter_code is Code.BAD_REQUEST
 
 
-@pytest.mark.parametrize("examples", [True, 30.0, "30", None])
-def test_an_adapter_from_an_uncounted_set_stays(examples):
+@pytest.mark.parametrize("counted", ["train_examples", "train_steps"])
+@pytest.mark.parametrize("count", [True, 30.0, "30", None])
+def test_an_adapter_from_uncounted_examples_or_steps_stays_and_the_rest_leaves(counted, count):
     request, policy = d.train_request(), d.make_policy(training="allow", adapters="allow")
-    answer = d.trained(request, examples=examples)
-    assert released(request, answer, policy, received=d.weights()).adapter_code is Code.INTERNAL
+    answer = d.trained(request)
+    answer.cost = dataclasses.replace(answer.cost, **{counted: count})
+    release = released(request, answer, policy, received=d.weights())
+    assert (release.adapter_code, release.code, release.adapter) == (Code.INTERNAL, Code.OK, {})
+
+
+def test_an_adapter_of_a_run_that_says_nothing_of_training_stays_and_the_rest_leaves():
+    request, policy = d.train_request(spec=d.make_spec(train=None)), d.make_policy(training="allow", adapters="allow")
+    release = released(request, d.trained(request), policy, received=d.weights())
+    assert (release.adapter_code, release.code, release.adapter) == (Code.INTERNAL, Code.OK, {})
+
+
+@pytest.mark.parametrize(("digest", "code"), [("a" * 64, Code.OK), ("c" * 64, Code.MODEL_NOT_APPROVED)])
+def test_what_a_judge_said_leaves_where_it_is_approved_and_what_staff_said_leaves_anyway(digest, code):
+    judge = JudgeRef(name="nano", digest=digest, rubric="r" * 64)
+    request = d.make_request(action="ratings", cells=d.CELLS[:1], judge=judge)
+    release = released(request, d.make_answer(request), d.make_policy(ratings="allow", min_cell=1))
+    found = {key[1]: found for key, found in codes(request, release).items()}
+    assert found == {**dict.fromkeys(RATED, Code.OK), **dict.fromkeys(JUDGED, code)}
 
 
 @pytest.mark.parametrize(("steps", "code"), [(4, Code.TOO_FEW_EXAMPLES), (5, Code.OK)])
@@ -289,6 +307,14 @@ def test_a_set_that_differs_by_a_few_from_one_that_left_stays():
     loose = d.make_policy(min_difference=1)
     release = released(request, answer, loose, past=Past(elsewhere=others))
     assert set(codes(request, release).values()) == {Code.OK}
+
+
+def test_costs_leave_beside_what_stays_for_another_reason_than_its_size():
+    request = d.make_request(cells=d.CELLS[:1])
+    past = Past(elsewhere={"guideline_qa/test/abstention": frozenset({41})})
+    allowed = d.make_policy(metrics=tuple(name for name in d.QA.metrics if name != "abstention"))
+    for policy, examples in ((allowed, 160), (d.make_policy(), 0)):
+        assert released(request, d.make_answer(request), policy, past).cost[2] == examples
 
 
 def test_the_same_slot_twice_is_a_bad_request():

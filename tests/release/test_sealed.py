@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import kommunbench
-from kommunbench.core.answer import Code
+from kommunbench.core.answer import Code, Cost
 from kommunbench.release import Release, payload, refuse, review, sealed
 
 
@@ -144,3 +144,9 @@ def test_bytes_that_are_no_payload_are_refused(release):
     for other in (b"", data[:-1], data + b"Anna", b"x" + data, data[:40], bytes(swapped), data[:22] + b"\xff" * 8):
         with pytest.raises(ValueError, match="payload"):
             sealed.read_payload(other)
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1])
+def test_a_number_of_more_than_64_bits_makes_no_release(number):
+    with pytest.raises(OverflowError):
+        Release(sealed._DOOR, sealed.Contents((number,), (Code.OK,), Cost(), Code.OK, Code.OK))
