@@ -191,6 +191,8 @@ def test_bytes_that_were_changed_do_not_leave(ledger):
     path.write_bytes(before)
     Approvals(ledger).decide(held.payload, "approved", by="Registrator")
     path.unlink()
+    with pytest.raises(PolicyError):
+        Approvals(ledger).bytes_of(held)
     release = ask(ledger)
     assert (release.code, release.values.any()) == (Code.INTERNAL, False)
 

@@ -47,7 +47,7 @@ def test_no_work_is_begun_when_the_runs_minutes_are_spent_and_what_was_done_may_
 
 
 def test_sets_are_remembered_for_ever_runs_for_a_year_and_time_for_the_run_itself():
-    now = datetime(2026, 3, 1, tzinfo=UTC)
+    now = datetime(2020, 3, 1, tzinfo=UTC)
     long_ago, lately = (now - timedelta(days=days) for days in (900, 3))
     left = {"released": 2, "adapter": "PENDING", "time": lately.isoformat()}
     lines = [
@@ -55,7 +55,7 @@ def test_sets_are_remembered_for_ever_runs_for_a_year_and_time_for_the_run_itsel
         {**left, "spec": "a", "ms": 40, "sets": {"qa": [40]}},
         {"spec": "a", "time": lately.isoformat()},
         {**left, "spec": "a", "ms": 2, "sets": {"qa": [41], "other": [7]}},
-        {**left, "spec": "b", "ms": 500, "sets": {"qa": [30]}},
+        {**left, "spec": "b", "ms": 500, "sets": {"qa": [30]}, "dp": {"epsilon": 0.5, "delta": 1e-6}},
         {**left, "spec": "b", "sets": {"qa": [50, 30]}},
         {**left, "spec": "c", "time": long_ago.isoformat(), "sets": {"old": [9]}},
         {**left, "spec": "d", "released": 0},
@@ -66,3 +66,4 @@ def test_sets_are_remembered_for_ever_runs_for_a_year_and_time_for_the_run_itsel
     assert past.here == {"qa": {40, 41}, "other": {7}}
     assert past.elsewhere == {"qa": {30, 50}, "old": {9}}
     assert (past.runs, past.ms, past.now) == (2, 42, now), "b and e got something this year"
+    assert past.spent.elsewhere == (0.5, 1e-6)

@@ -281,3 +281,9 @@ def test_a_line_about_no_release_has_no_receipt(ledger):
     (entry,) = ledger.entries()
     assert "receipt" not in entry
     assert verify(ledger.path) == []
+
+
+def test_a_receipt_states_the_one_before_whatever_the_words_in_its_line(ledger):
+    request = d.make_request()
+    first, second = (ledger.enter(refuse(Code.PENDING, request), request, None, "Ann of the office") for _ in range(2))
+    assert Receipt.read(second.receipt).digests.before == hashlib.sha256(first.receipt).hexdigest()

@@ -140,6 +140,7 @@ def test_costs_of_a_reply_with_a_set_too_small_to_show_are_times_only():
     answer = d.make_answer(request)
     small = d.CELLS[0]
     answer.values = {slot.key: d.row(slot, 7 if slot.key[0] == small else d.N) for slot in request.slots()}
+    answer.cost = dataclasses.replace(answer.cost, reused=30)
     assert released(request, answer).cost.tolist() == [1200, *[0] * 10]
 
 
@@ -320,7 +321,7 @@ def test_costs_leave_beside_what_stays_for_another_reason_than_its_size():
 def test_the_same_slot_twice_is_a_bad_request():
     request = d.make_request(cells=(d.CELLS[0], d.CELLS[0]))
     release = released(request, d.make_answer(request))
-    assert release.code is Code.BAD_REQUEST
+    assert release.codes.tolist() == [Code.BAD_REQUEST] * len(request.slots())
     assert not release.values.any()
 
 
@@ -430,6 +431,7 @@ class TestRefuse:
         refuse(Code.POLICY_MISSING, d.make_request(), ledger)
         (entry,) = ledger.entries()
         assert (entry["code"], entry["released"], entry["tasks"]) == ("POLICY_MISSING", 0, [])
+        assert entry["approved_by"] == ""
 
     def test_goes_out_even_if_the_line_cannot_be_written(self, tmp_path, caplog):
         ledger = Ledger(tmp_path)
