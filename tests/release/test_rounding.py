@@ -139,7 +139,7 @@ def test_what_could_not_be_scored_is_rounded_by_itself():
 
 @pytest.mark.parametrize(
     ("row", "rounded"),
-    [((10, 48, 80), (10, 64, 194)), ((10, -48, 80), (10, -64, 194)), ((2, 3, 9), (0, 4, 16))],
+    [((10, 0, 0), (10, 0, 0)), ((10, 48, 80), (10, 64, 194)), ((10, -48, 80), (10, -64, 194)), ((2, 3, 9), (0, 4, 16))],
 )
 def test_squares_grow_where_the_rounded_sum_needs_them_to(row, rounded):
     """48 is 64 when rounded: (64 - 2 * 10)^2 / 10 = 193.6, and 80 would be 64."""
