@@ -106,6 +106,16 @@ def test_a_line_changed_under_a_fitting_hash_is_found(ledger):
         assert found(ledger) == [(place + 1, "changed")]
 
 
+def test_where_the_last_line_was_changed_nothing_leaves_and_a_line_after_it_does_not_hide_it(ledger):
+    content, request = fill(ledger), d.make_request()
+    put(ledger, [*content[:4], rehash(content[4], what=9)])
+    for _ in range(2):
+        assert let_out(d.make_policy(), request, d.make_answer(request), None, ledger).code is Code.INTERNAL
+        ledger.append({})
+        assert found(ledger) == [(5, "changed")]
+        ledger = Ledger(ledger.path)
+
+
 def test_a_line_that_is_no_line_is_found(ledger):
     content = fill(ledger)
     for place in (0, 2, 4):

@@ -105,7 +105,7 @@ class Ledger:
     def _append(self, entry: Mapping[str, Any], receipt: Receipt | None) -> dict[str, Any]:
         with _locked(self.path) as handle:
             data = _read(handle)
-            number, previous = max(_last(data), self.read_head(), key=lambda end: end[0])
+            number, previous = max(self.read_head(), _last(data), key=lambda end: end[0])
             # A receipt shows the hash of the line before it: without salt, what that line holds could be guessed at.
             line = {**entry, "salt": secrets.token_hex(16), "number": number + 1, "previous": previous}
             if receipt and self.identity:
@@ -129,12 +129,13 @@ class Ledger:
             PolicyError: a line is changed, missing or moved. What has left would be forgotten with it, and so would
                 its epsilon, so nothing more leaves.
         """
+        written, last = self.read_head()  # before the lines: one that is written meanwhile is no fault
         entries, previous = self.entries(), FIRST
         for number, entry in enumerate(entries, start=1):
             if (entry["number"], entry["previous"]) != (number, previous):
                 raise self._broken()
             previous = entry["hash"]
-        if self.read_head()[0] > len(entries):
+        if written > len(entries) or (written == len(entries) and last != previous):
             raise self._broken()
         return entries
 
