@@ -206,3 +206,12 @@ def test_noise_has_room_for_twice_its_farthest_draw(share: float, code: Code) ->
     wide = DpSettings(name="t", tallies="laplace", tally_epsilon=1.0, tally_shares=int(share * 2**63 / 90 / 2))
     slot = next(slot for slot in request().slots() if slot.metric and slot.metric.name == "exact_match")
     assert noise.noise_code(wide, slot) is code
+
+
+def test_what_stays_for_another_reason_keeps_it_when_the_budget_is_spent(ledger: Ledger) -> None:
+    asked = request(settled())
+    first, *others = asked.slots()
+    answer = d.make_answer(asked)
+    answer.values = {**answer.values, first.key: d.row(first, 3)}
+    found = let_out(d.make_policy(min_cell=1, epsilon_a_year=0.0), asked, answer, None, ledger).codes.tolist()
+    assert found == [Code.TOO_FEW_EXAMPLES, *[Code.BUDGET_SPENT] * len(others)]
