@@ -371,3 +371,9 @@ def test_cost_is_summed_like_everything_else():
     vectors = [packed(request, d.make_answer(request, cost=Cost(evaluate_ms=100, examples=40)))[2] for _ in range(3)]
     found = read_sum(request, None, sum(vectors), 3)
     assert (found.cost, found.costed) == (replace(Cost(), evaluate_ms=300, examples=120), 3)
+
+
+def test_what_staff_rated_is_a_set_of_its_own_and_not_bound_to_the_tallies_company():
+    work, ratings = d.masked_request(), d.masked_request(action="ratings")
+    assert set(free([entry(work, "abc")], marks(ratings, None)[:-1], "ab")) == {True}
+    assert set(free([entry(ratings, "abc")], marks(ratings, None)[:-1], "ab")) == {False}
