@@ -15,7 +15,7 @@ from kommunbench.site.peers import read_aloud
 def test_the_line_goes_into_peers_yaml_as_it_is(tmp_path: Path) -> None:
     first = CliRunner().invoke(app, ["identity", str(tmp_path), "--name", "åvik"])
     assert first.stdout == f"åvik: {Identity.of(tmp_path).public}\n"
-    assert "not with this key" in first.stderr
+    assert "site peers LIST` puts it there" in first.stderr
     (tmp_path / "peers.yaml").write_text(first.stdout, encoding="utf-8")
     again = CliRunner().invoke(app, ["identity", str(tmp_path), "--name", "åvik", "--json"])
     told = json.loads(again.stdout)
@@ -24,7 +24,7 @@ def test_the_line_goes_into_peers_yaml_as_it_is(tmp_path: Path) -> None:
         "name": "åvik", "key": Identity.of(tmp_path).public, "read_aloud": digits, "peers": {"åvik": told["key"]},
     }  # fmt: skip
     assert digits in first.stderr
-    assert "as it should" in CliRunner().invoke(app, ["identity", str(tmp_path), "--name", "åvik"]).stderr
+    assert "is among them" in CliRunner().invoke(app, ["identity", str(tmp_path), "--name", "åvik"]).stderr
 
 
 def test_a_folder_that_is_not_there_is_a_fault_and_makes_no_key(tmp_path: Path) -> None:

@@ -278,6 +278,8 @@ def renew(
     setup.renew(made, days)
     left = days_left(made.keys / "server.pem")
     console.print(f"Good for {left:.0f} days. Use them: kommunbench coordinator stop{_dir(folder)}, then start.")
+    if not made.settings.front.enabled:
+        console.print("And let nginx read its certificate again: nginx -s reload")
 
 
 @app.command(hidden=True)

@@ -50,7 +50,7 @@ def identity(
         typer.echo(json.dumps({"name": name, "key": public, "read_aloud": digits, "peers": known}, ensure_ascii=False))
         return
     typer.echo(f"{name}: {public}")
-    own = "as it should" if known.get(name) == public else "not with this key: put the line above into it"
+    own = "is among them" if known.get(name) == public else "is not: `kommunbench site peers LIST` puts it there"
     typer.echo(f"# Read to others who compare it: {digits}", err=True)
     typer.echo(f"# {home / PEERS} knows {len(known)} sites; this one {own}", err=True)
 

@@ -196,8 +196,11 @@ class MaskedMoment:
 
     def received(self, site: str, survivors: list[str]) -> Received:
         """What became of one site: in the sum, or why not. Its numbers are in the sum alone."""
-        away = Received(site=site, moment=self.name, status="missing", absence="offline")
-        found = self.outcome.get(site, away)
+        found = self.outcome.get(site)
+        if found is None and site in self.rounds.nodes:  # it gave its part, and too few others did
+            found = Received(site=site, moment=self.name, status="refused", code=Code.TOO_FEW_SITES)
+        elif found is None:
+            found = Received(site=site, moment=self.name, status="missing", absence="offline")
         if site in survivors:
             found = Received(site=site, moment=self.name, status="ok", rounding=self.rounding[site])
         spent = self.spent[site]

@@ -33,6 +33,7 @@ class Member(BaseModel):
     Args:
         node_key, identity_key: OpenSSH lines, once approved.
         fingerprint: of both keys, as it was compared by phone.
+        former_keys: node keys that it had when it was removed; Flower's SuperLink takes none of them a second time.
         changed_at: when its standing last changed, ISO 8601.
     """
 
@@ -47,6 +48,7 @@ class Member(BaseModel):
     fingerprint: str = ""
     kommunbench: str = ""
     flwr: str = ""
+    former_keys: tuple[str, ...] = ()
     changed_at: str = ""
 
     @property
@@ -98,13 +100,14 @@ class Roster:
             if old is not None and old.standing == "approved":
                 do = f"`kommunbench coordinator remove {member.name}` first"
                 raise FederationError(Fault(f"{member.name} is in the federation already", do=do))
-            members[member.name] = member.model_copy(update={"changed_at": _now()})
+            former = old.former_keys if old is not None else ()
+            members[member.name] = member.model_copy(update={"former_keys": former, "changed_at": _now()})
 
     def approve(self, request: JoinRequest) -> Member:
         """Let a site in with the keys of its request.
 
         Raises:
-            FederationError: it was not invited, has other keys already, or its keys are somebody else's.
+            FederationError: it was not invited, has other keys already, or its keys are somebody else's, or removed.
         """
         member = self.member(request.site)
         signing = public_hex(request.identity_key)
@@ -116,6 +119,10 @@ class Roster:
             if member.standing == "removed":
                 do = f"`kommunbench coordinator invite {member.name}` if it shall come back"
                 faults.append(Fault(f"{member.name} was removed", do=do))
+            former = {public_pem(key) for each in members.values() for key in each.former_keys}
+            if public_pem(request.node_key) in former:
+                do = "at the site: move node.key away, `kommunbench site join` again, and send the new request.yaml"
+                faults.append(Fault("its node's key was removed before, and stays refused", "node_key", do))
             for other in members.values():
                 if other.name == member.name or other.standing != "approved":
                     continue
@@ -141,7 +148,10 @@ class Roster:
         """Take a site out; its name and keys stay on record."""
         member = self.member(name)
         with self._changing() as members:
-            members[name] = member.model_copy(update={"standing": "removed", "changed_at": _now()})
+            former = (*member.former_keys, *([member.node_key] if member.standing == "approved" else ()))
+            members[name] = member.model_copy(
+                update={"standing": "removed", "former_keys": former, "changed_at": _now()}
+            )
             return member
 
     @contextmanager
@@ -151,7 +161,7 @@ class Roster:
             fcntl.flock(lock, fcntl.LOCK_EX)
             members = self.members()
             yield members
-            content = {name: member.model_dump(exclude={"name"}) for name, member in members.items()}
+            content = {name: member.model_dump(mode="json", exclude={"name"}) for name, member in members.items()}
             draft = self._path.with_name(f".roster.{os.getpid()}")
             opening = "# Who is in the federation. Changed by `kommunbench coordinator invite|approve|remove`.\n"
             draft.write_text(opening + yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")

@@ -64,8 +64,13 @@ class SuperLink:
                 del wanted[node.public_key]
             else:
                 self._ask(self._control.UnregisterNode, UnregisterNodeRequest(node_id=node.node_id))
+        faults: list[Fault] = []
         for key, name in wanted.items():
-            self._ask(self._control.RegisterNode, RegisterNodeRequest(public_key=key, name=name))
+            try:
+                self._ask(self._control.RegisterNode, RegisterNodeRequest(public_key=key, name=name))
+            except FederationError as error:  # the others are let in all the same
+                faults += [Fault(f"{name}: {fault.what}", fault.where, fault.do) for fault in error.faults]
+        FederationError.raise_if(faults)
 
     def start_run(self) -> int:
         """Start a run with our bundle and give its id; its task waits to be taken."""
