@@ -16,6 +16,7 @@ LINES = {
     "expired": "ConnectError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: certificate has expired",
     "version": "[code: 2004] Refused by the coordinator.\nthis site runs Flower 1.40.0, the coordinator 1.41.0",
     "clock": "[code: 2004] Refused by the coordinator.\nthe request's clock is 400 s behind the coordinator's: set",
+    "connecting": "ERROR :     Server error '500 Internal Server Error' for url 'https://kb.example:8443/v1/fleet'",
     "unreachable": "WARNING :   Connection attempt failed, retrying in 0.22 seconds",
 }
 

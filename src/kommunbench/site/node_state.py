@@ -22,6 +22,8 @@ CONNECTING = Connection("connecting", "not connected yet", "wait a moment; `komm
 _SIGNS: tuple[tuple[str, Connection], ...] = (
     (r"SuperNode ID: |Connection successful after|Received successfully|Sent successfully",
      Connection("connected", "connected to the coordinator")),
+    (r"Server error '5\d\d|it is made anew",
+     Connection("connecting", "the coordinator's server failed, and is called again", "wait a minute; then tell them")),
     (r"certificate has expired",
      Connection("expired", "the coordinator's certificate has expired", "tell the coordinator; nothing was sent")),
     (r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|SSL: ",

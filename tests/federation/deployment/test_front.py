@@ -185,7 +185,7 @@ def served(folder, key):
 
     async def upstream(request):
         reached.append((request.url.path, await request.body()))
-        return PlainTextResponse("from the SuperLink")
+        return PlainTextResponse("from the SuperLink", 500 if request.url.path.endswith("get-fab") else 200)
 
     loopback = {"ssl_certfile": folder.keys / "loopback.pem", "ssl_keyfile": folder.keys / "loopback.key"}
     server = {"ssl_certfile": folder.keys / "server.pem", "ssl_keyfile": folder.keys / "server.key"}
@@ -219,6 +219,19 @@ def test_a_signed_request_reaches_the_superlink_and_comes_back(folder, key, serv
     status, body = ask(folder, "/v1/fleet/get-run?x=1", headers(key, datetime.now(UTC)), b"abc")
     assert (status, body) == (200, b"from the SuperLink")
     assert served[-1] == ("/v1/fleet/get-run", b"abc")
+
+
+def test_a_fault_of_the_coordinators_own_is_to_be_tried_again(folder, key, served, monkeypatch):
+    """A node gives its connection up for good over a 500."""
+    assert ask(folder, "/v1/fleet/get-fab", headers(key, datetime.now(UTC)))[0] == 503
+    roster = folder.roster_path.read_bytes()
+    try:
+        folder.roster_path.write_text("- no roster\n", encoding="utf-8")
+        later = time.time() + 3  # the roster is read anew every other second
+        monkeypatch.setattr("kommunbench.federation.deployment.front.time.time", lambda: later)
+        assert ask(folder, "/v1/fleet/get-run", headers(key, datetime.now(UTC)))[0] == 503
+    finally:
+        folder.roster_path.write_bytes(roster)
 
 
 def test_nothing_else_reaches_it(folder, key, served):

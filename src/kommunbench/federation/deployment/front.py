@@ -40,6 +40,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from kommunbench.core.errors import ConfigError
 from kommunbench.federation.deployment.folder import CoordinatorFolder
 from kommunbench.federation.deployment.roster import Roster
 
@@ -77,6 +78,8 @@ REMEDIES = {
     "path": "nothing: a site's doctor looks in so; if it is often, somebody is trying the door",
 }
 """What whoever coordinates can do about a refusal, by its reason."""
+FAULT, BUSY = 500, 503
+"""A node gives its connection up over the first and tries the second again."""
 ACTIVATION_FAILED, UNAUTHENTICATED = 2004, 2000
 REFUSALS = "refused.jsonl"
 
@@ -175,7 +178,10 @@ def make_app(folder: CoordinatorFolder) -> Starlette:
 
     async def serve(request: Request) -> Response:
         path, headers = request.url.path, dict(request.headers)
-        refusal = gate.refusal(path, headers, time.time())
+        try:
+            refusal = gate.refusal(path, headers, time.time())
+        except ConfigError:
+            return JSONResponse({"code": 0, "detail": "the coordinator's roster cannot be read; try again"}, BUSY)
         body = await _body(request) if refusal is None else None
         if body is None:
             refusal = refusal or Refusal("size", f"more than {MAX_BODY} bytes in one request", 413)
@@ -189,9 +195,9 @@ def make_app(folder: CoordinatorFolder) -> Starlette:
         try:
             reply = await request.app.state.client.post(upstream + PATHS[path], content=body, headers=forwarded)
         except httpx.HTTPError:
-            return JSONResponse({"code": 0, "detail": "the coordinator's SuperLink is down; try again"}, 503)
+            return JSONResponse({"code": 0, "detail": "the coordinator's SuperLink is down; try again"}, BUSY)
         kept = {key: value for key, value in reply.headers.items() if key == "content-type" or key.startswith("flwr-")}
-        return Response(reply.content, reply.status_code, kept)
+        return Response(reply.content, BUSY if reply.status_code == FAULT else reply.status_code, kept)
 
     return Starlette(routes=[Route("/{path:path}", serve, methods=["POST", "GET"])], lifespan=lifespan)
 

@@ -5,6 +5,7 @@ python -m kommunbench.federation.deployment.supernode HOME ADDRESS PORT
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,8 @@ from kommunbench.site.home import SiteHome, node_key
 from kommunbench.site.node_state import last_node_id
 from kommunbench.site.processes import end_with_parent
 
+ENDED = 76
+"""Exit code when Flower gave the connection up, over an error of the coordinator's server; the node starts another."""
 EXECUTOR_FILE = "executor.key"
 """In the site's run/ folder: what our executor shows the SuperNode; new at each start."""
 
@@ -63,6 +66,8 @@ def main() -> None:
 
     sys.argv = ["flower-supernode", *arguments(home, address, port)]
     flower_supernode()
+    print("the connection to the coordinator ended; it is made anew", flush=True)
+    os._exit(ENDED)  # Flower has signed off and its server's thread would keep the process, of no more use, for ever
 
 
 if __name__ == "__main__":
