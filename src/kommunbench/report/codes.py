@@ -41,7 +41,11 @@ _CODES: dict[Code, tuple[Outcome, str, str]] = {
         "too few examples of one kind to be released",
     ),
     Code.NO_DATA: (Outcome.MISSING, "har inga data för uppgiften", "has no data for the task"),
-    Code.NOT_AVAILABLE: (Outcome.MISSING, "har inte kvar det som efterfrågades", "no longer keeps what was asked for"),
+    Code.NOT_AVAILABLE: (
+        Outcome.MISSING,
+        "har inte det som efterfrågades: det mättes inte där, eller finns inte kvar",
+        "does not have what was asked for: it was not measured there, or is no longer kept",
+    ),
     Code.NO_READING: (
         Outcome.UNAVAILABLE,
         "har ingen modell som ger det som måttet behöver",

@@ -73,7 +73,8 @@ def _shown(sent: str) -> str:
 def _task(settings: SiteSettings, request: Request, name: str, run: str) -> Fault:
     asked = _shown(request.spec.task(name).digest)
     try:
-        here = f"the one here is {load_task(name, (*settings.tasks, *overlay('tasks'))).digest[:SHOWN]}"
+        own = load_task(name, (*settings.tasks, *overlay("tasks"))).digest[:SHOWN]
+        here = f"the one here is {own}" if own != asked else "it is the one here, and site.yaml names another, or none"
     except TaskError:
         here = "none of that name is here"
     do = f"`kommunbench site task diff {name}` shows what changed, `site task approve {name}` says yes to what is here"
