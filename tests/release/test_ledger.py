@@ -14,6 +14,7 @@ import doorway as d
 import pytest
 
 from kommunbench.core.answer import Code, Cost, Memory
+from kommunbench.core.errors import PolicyError
 from kommunbench.release import Ledger, let_out, refuse, review, verify
 
 
@@ -107,13 +108,15 @@ def test_a_line_changed_under_a_fitting_hash_is_found(ledger):
 
 
 def test_where_the_last_line_was_changed_nothing_leaves_and_a_line_after_it_does_not_hide_it(ledger):
-    content, request = fill(ledger), d.make_request()
-    put(ledger, [*content[:4], rehash(content[4], what=9)])
-    for _ in range(2):
-        assert let_out(d.make_policy(), request, d.make_answer(request), None, ledger).code is Code.INTERNAL
+    content, request, head = fill(ledger), d.make_request(), ledger.head.read_bytes()
+    for other in range(9, 17):  # its hash is now above that of the head, now below
+        put(ledger, [*content[:4], rehash(content[4], what=other)])
+        ledger.head.write_bytes(head)
+        with pytest.raises(PolicyError, match="changed, missing or moved"):
+            ledger.remembered()
         ledger.append({})
         assert found(ledger) == [(5, "changed")]
-        ledger = Ledger(ledger.path)
+    assert let_out(d.make_policy(), request, d.make_answer(request), None, ledger).code is Code.INTERNAL
 
 
 def test_a_line_that_is_no_line_is_found(ledger):
