@@ -54,8 +54,8 @@ def test_gaussian_is_the_discrete_gaussian_of_the_stated_scale() -> None:
     scale = noise.scales(dp, EXACT_MATCH)[0]
     wide = np.arange(-60, 61)
     weights = norm.pdf(wide, scale=scale)
-    support = np.arange(-4, 5)
-    chances = weights[56:65] / weights.sum()
+    support = np.arange(-2, 3)  # beyond it 11 draws are expected: with far fewer, chi-square takes one draw for a fault
+    chances = weights[58:63] / weights.sum()
     for column in draws(dp).T:
         assert same(column, chances, support) > MARGIN
 
