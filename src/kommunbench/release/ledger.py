@@ -12,6 +12,7 @@ next line is chained to the last whole one, the torn one stays where it is, and 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -384,5 +385,5 @@ def _write(handle: int, data: bytes) -> None:
     """Write all of `data` and wait until the disk has it. Raises OSError."""
     written = os.write(handle, data)
     if written != len(data):
-        raise OSError("the disk took a part of the line only")
+        raise OSError(errno.ENOSPC, "the disk is full: it took a part of the line only")
     os.fsync(handle)
