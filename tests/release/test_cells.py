@@ -77,8 +77,9 @@ def test_a_closing_sum_is_as_far_from_what_left_as_a_tally_and_never_within_a_ce
         assert past.code(policy, slot, (44, 0, 0)) is Code.SMALL_CELL
         assert past.code(policy, slot, (45, 0, 0)) is (Code.OK if few else Code.SMALL_CELL)
         assert past.code(policy, slot, (50, 0, 0)) is Code.OK
-    elsewhere = Past(here={name: {40}}, elsewhere={name: {49}})
-    assert elsewhere.code(policy, slot, (40, 0, 0)) is (Code.OK if few else Code.SMALL_CELL)
+    both = Past(here={name: {40}}, elsewhere={name: {49}})
+    assert {both.code(policy, slot, (n, 0, 0)) for n in (40, 49)} == {Code.OK}, "what left is nothing new"
+    assert both.code(policy, slot, (48, 0, 0)) is Code.SMALL_CELL
 
 
 def test_a_pair_needs_the_tallies_of_both_sides():

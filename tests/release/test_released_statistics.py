@@ -228,6 +228,17 @@ def test_one_example_more_than_last_time_stays_and_the_same_or_ten_more_leave(tm
     assert let_out(30) == {}
 
 
+def test_the_same_again_leaves_again_also_where_some_rows_lack_an_answer(tmp_path: Path) -> None:
+    """20 texts and 18 answers differ by two, and that is no reason to hold back what has left."""
+    rows = [
+        Example(f"r{at}", {"input": f"Hej {at}."}, (f"Till {at}.",) if at > 1 else (), "test") for at in range(20)
+    ]
+    some, ledger = count(load_task("summarization"), rows), Ledger(tmp_path / "ledger.jsonl")
+    made = [let_out_statistics(ReleasePolicy(), [some], ABOUT, ledger) for _ in range(2)]
+    assert made[0].model_dump(exclude={"withheld"}) == made[1].model_dump(exclude={"withheld"})
+    assert {texts.texts for texts in made[0].tasks["summarization"].fields.values()} == {18, 20}
+
+
 def test_the_line_is_in_the_ledger_with_the_digest_and_no_text(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.jsonl")
     made = let_out_statistics(ReleasePolicy(results="approve"), [triage({"gata": 20})], ABOUT, ledger, "Berg")
@@ -243,13 +254,18 @@ def test_the_line_is_in_the_ledger_with_the_digest_and_no_text(tmp_path: Path) -
     assert line["sets"] == {f"triage/{name}": [20] for name in sets}
 
 
-@pytest.mark.parametrize(("examples", "fields"), [(40, 2), (41, 0), (49, 0), (50, 2)])
-def test_a_run_of_a_model_that_gives_back_what_it_reads_is_no_way_around(examples: int, fields: int) -> None:
-    """`copy` on 40 test rows, then a stand-in of all rows: the difference would be the texts of a few."""
-    past = Past(elsewhere={"triage/test": frozenset({40})})  # of any metric
-    made = review(triage({"gata": examples}), past)
+@pytest.mark.parametrize(("examples", "leaves"), [(40, True), (41, False), (49, False), (50, True)])
+def test_a_run_of_a_model_that_gives_back_what_it_reads_is_no_way_around(examples: int, leaves: bool) -> None:
+    """`copy` on 40 test rows under any metric, then a stand-in of all rows: the difference would be a few texts."""
+    made = review(triage({"gata": examples}), Past(elsewhere={"triage/test": {40}}))
+    assert list(made.tasks) == (["triage"] if leaves else [])
+    assert made.withheld == ({} if leaves else {"triage": Code.SMALL_CELL})
+
+
+@pytest.mark.parametrize(("texts", "fields"), [(40, 2), (41, 0), (50, 2)])
+def test_and_so_it_is_with_the_texts_of_one_field_under_the_same_metric(texts: int, fields: int) -> None:
+    made = review(triage({"gata": texts}), Past(elsewhere={"triage/test/lix": {40}}))
     assert len(made.tasks["triage"].fields) == fields
-    assert set(made.withheld.values()) == (set() if fields else {Code.SMALL_CELL})
 
 
 @pytest.mark.parametrize(("n", "code"), [(20, Code.OK), (21, Code.SMALL_CELL), (30, Code.OK)])

@@ -131,13 +131,12 @@ def noted(units: Sequence[Marks], sites: Sequence[Sites]) -> dict[str, Any]:
 
 
 def _slot_marks(request: Request, slot: Slot, weights: str) -> Marks:
-    metric = str(slot.key[1] if slot.metric is not None else slot.key[-2])
-    cells = [part for part in slot.key if isinstance(part, Cell)]
-    placed = tuple(_mark("place", request.spec.digest, list(cell), metric) for cell in cells)
+    metric = slot.metric_name
+    placed = tuple(_mark("place", request.spec.digest, list(cell), metric) for cell in slot.cells)
     if slot.metric is None:
         return placed
     kind = "rated" if metric in OPINIONS else "counted"  # what staff rated is another set of examples
-    *asked, adapter = _measured(request, cells[0], weights)
+    *asked, adapter = _measured(request, slot.cells[0], weights)
     return (*placed, _mark("measured", *asked, metric, adapter), _mark(kind, *asked, adapter))
 
 

@@ -9,7 +9,7 @@ exact sizes of the sets behind all that left are remembered, under two kinds of 
     task/split           how many were answered, scored or not: held against sums of every metric, as many share a part
                          (words, say), and what one scores is seldom what another leaves out
 
-A size is the same as one that left, or at least `min_difference` from it, in whatever run, or nothing leaves.
+A size is the same as one that left, and so nothing new, or it is at least `min_difference` from all that did.
 """
 
 from __future__ import annotations
@@ -128,19 +128,17 @@ class Past:
         return slot.metric is None and any(name not in self.here for name in sets_of(slot))
 
     def apart(self, policy: ReleasePolicy, sets: Sizes, closing: bool = False) -> bool:
-        """Whether these sets are the same as all that left, or at least `min_difference` examples from them.
+        """Whether each of these sets is one that left, or at least `min_difference` examples from all that did.
 
         Those of this run are among them: the site's data may have changed, or ratings come in, between two messages.
         Closing sums have no counts of their own to check, so theirs are `min_cell` apart as well.
         """
         few = max(policy.min_difference, policy.min_cell) if closing else policy.min_difference
-        return not any(
-            0 < abs(size - other) < few
-            for before in (self.here, self.elsewhere)
-            for name, sizes in sets.items()
-            for size in sizes
-            for other in before.get(name, ())
-        )
+        for name, sizes in sets.items():
+            left = {*self.here.get(name, ()), *self.elsewhere.get(name, ())}
+            if any(abs(size - other) < few for size in set(sizes) - left for other in left):
+                return False
+        return True
 
 
 def _gave(entry: Mapping[str, Any]) -> bool:

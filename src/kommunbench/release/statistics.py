@@ -157,7 +157,7 @@ def set_of(task: str, field: str = "") -> str:
 
 def run_sets(task: str) -> list[str]:
     """What a run calls the sets behind the same sums over models' answers, which can be the very texts (past.py)."""
-    return [answered(task, EVALUATED), *(f"{task}/{EVALUATED}/{metric}" for metric in METRICS)]
+    return [f"{task}/{EVALUATED}/{metric}" for metric in METRICS]
 
 
 def folded(counts: Sequence[int], min_cell: int) -> tuple[int | None, ...]:
@@ -211,7 +211,7 @@ def _line(policy: ReleasePolicy, made: Statistics, counted: Sequence[Counted], b
         if (task := made.tasks.get(one.task.name)) is None:
             continue
         exact = {field: one.fields[field].tallies[METRICS[0]][0] for field in task.fields}
-        sets[set_of(one.task.name)] = [one.rows]
+        sets |= {set_of(one.task.name): [one.rows], answered(one.task.name, EVALUATED): [one.rows]}
         sets |= {set_of(one.task.name, field): [n] for field, n in exact.items()}
         sets |= {each: sorted(set(exact.values())) for each in run_sets(one.task.name)}
     held = [Code(code).name for code in made.withheld.values()]
@@ -230,8 +230,9 @@ def _line(policy: ReleasePolicy, made: Statistics, counted: Sequence[Counted], b
 def _task(policy: ReleasePolicy, counted: Counted, past: Past, withheld: dict[str, int]) -> TaskStatistics | None:
     """What of one task may leave; what may not is noted in `withheld`."""
     name, task = counted.task.name, counted.task
+    rows = [set_of(name), answered(name, EVALUATED)]  # a run sees the test split's, which can be all but a few of them
     reference = TaskRef(name=name, digest=task.digest, metrics=task.metrics, max_new_tokens=1)
-    code = _first_no((policy.task_code(reference), _set_code(policy, past, [set_of(name)], counted.rows)))
+    code = _first_no((policy.task_code(reference), _set_code(policy, past, rows, counted.rows)))
     if code is not Code.OK:
         withheld[name] = int(code)
         return None
