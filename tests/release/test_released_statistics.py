@@ -230,9 +230,7 @@ def test_one_example_more_than_last_time_stays_and_the_same_or_ten_more_leave(tm
 
 def test_the_same_again_leaves_again_also_where_some_rows_lack_an_answer(tmp_path: Path) -> None:
     """20 texts and 18 answers differ by two, and that is no reason to hold back what has left."""
-    rows = [
-        Example(f"r{at}", {"input": f"Hej {at}."}, (f"Till {at}.",) if at > 1 else (), "test") for at in range(20)
-    ]
+    rows = [Example(f"r{at}", {"input": f"Hej {at}."}, (f"Till {at}.",) if at > 1 else (), "test") for at in range(20)]
     some, ledger = count(load_task("summarization"), rows), Ledger(tmp_path / "ledger.jsonl")
     made = [let_out_statistics(ReleasePolicy(), [some], ABOUT, ledger) for _ in range(2)]
     assert made[0].model_dump(exclude={"withheld"}) == made[1].model_dump(exclude={"withheld"})

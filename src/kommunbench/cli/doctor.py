@@ -56,8 +56,11 @@ def doctor(
             console.print(finding.what + (f"\n{'':15}-> {finding.do}" if finding.do else ""), markup=False)
     if as_json:
         typer.echo(json.dumps([finding._asdict() for finding in findings], ensure_ascii=False, indent=1))
-    failed = [finding for finding in findings if finding.state == "fail"]
-    FederationError.raise_if(Fault(finding.what, finding.check, finding.do) for finding in failed)
+    failed = [finding.check for finding in findings if finding.state == "fail"]
+    if failed and not as_json:
+        console.print(f"\n{len(failed)} of {len(findings)} fail: {', '.join(failed)}")
+    if failed:
+        raise typer.Exit(FederationError.exit_code)
 
 
 def _examine(home: SiteHome, rehearse: bool) -> Iterator[Finding]:
