@@ -16,7 +16,7 @@ from deployment.superlink import make_certificates
 from json_shapes import FLAG, TEXT, closed, many, one_of
 from kommunbench import __version__
 from kommunbench.cli.site import app
-from kommunbench.core.errors import FederationError
+from kommunbench.core.errors import ConfigError, FederationError
 from kommunbench.federation.deployment.invitation import Invitation, certificate_fingerprint, write
 from kommunbench.site.home import SiteHome
 from kommunbench.site.setup import make_site
@@ -104,3 +104,12 @@ def test_the_service_files_are_written_where_they_are_asked_for(say: Say, home: 
     assert {"User=kommun", "MemoryMax=4G", f"ReadWritePaths={home.path}"} <= set(unit.splitlines())
     container = (tmp_path / "out" / "Containerfile").read_text(encoding="utf-8")
     assert f"--no-index --find-links /wheelhouse kommunbench=={__version__} " in container
+
+
+@pytest.mark.parametrize(
+    "words", [("doctor", "--no-rehearse"), ("preview",), ("approve", "5f0c", "--by", "Berg"), ("inventory",)]
+)
+def test_a_folder_that_is_not_there_is_told(words: tuple[str, ...], tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, [*words, "--home", str(tmp_path / "nowhere")])
+    assert isinstance(done.exception, ConfigError)
+    assert "no such folder" in str(done.exception)

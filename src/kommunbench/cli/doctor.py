@@ -16,7 +16,7 @@ from rich.console import Console
 from kommunbench import __version__
 from kommunbench.cli.node import HERE, AsJson, Home, joined
 from kommunbench.core.answer import Code
-from kommunbench.core.errors import Fault, FederationError
+from kommunbench.core.errors import ConfigError, Fault, FederationError
 from kommunbench.core.spec import Request
 from kommunbench.release import unpack, unpack_cost, unpack_status
 from kommunbench.report.codes import sentence
@@ -48,8 +48,10 @@ def doctor(
 
     Example: kommunbench site doctor --home /srv/kommunbench
     """
-    findings = []
-    for finding in _examine(SiteHome(home), rehearse):
+    site, findings = SiteHome(home), []
+    if not site.path.is_dir():
+        raise ConfigError(Fault("no such folder", str(site.path), "kommunbench site init"))
+    for finding in _examine(site, rehearse):
         findings.append(finding)
         if not as_json:
             console.print(f"[{STYLE[finding.state]}]{finding.state:4}[/] {finding.check:9} ", end="")

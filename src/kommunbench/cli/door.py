@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kommunbench.core.errors import Fault, PolicyError
+from kommunbench.core.errors import ConfigError, Fault, PolicyError
 from kommunbench.release import Identity, Ledger, verify
 from kommunbench.release.approval import Approvals
 from kommunbench.release.identity import FILE as IDENTITY
@@ -44,7 +44,7 @@ def preview(
 
     Example: kommunbench site preview 5f0c --home /srv/kommunbench
     """
-    approvals = Approvals(Ledger(ledger or home / LEDGER))
+    approvals = _waiting(home, ledger)
     if digest:
         found = _whole(approvals, digest)
         same = [each for each in approvals.all() if each.payload == found]
@@ -66,7 +66,7 @@ def approve(digest: Digest, by: By, home: Home = HERE, ledger: LedgerFile = None
 
     Example: kommunbench site approve 5f0c --by Berg
     """
-    approvals = Approvals(Ledger(ledger or home / LEDGER))
+    approvals = _waiting(home, ledger)
     decided = approvals.decide(_whole(approvals, digest), "approved", by)
     console.print(f"approved {decided.payload[:12]} by {decided.by}; it leaves when the run asks again", markup=False)
 
@@ -82,9 +82,17 @@ def deny(
 
     Example: kommunbench site deny 5f0c --by Berg --why fel-underlag
     """
-    approvals = Approvals(Ledger(ledger or home / LEDGER))
+    approvals = _waiting(home, ledger)
     decided = approvals.decide(_whole(approvals, digest), "denied", by, why)
     console.print(f"denied {decided.payload[:12]} by {decided.by}; nothing of it leaves", markup=False)
+
+
+def _waiting(home: Path, ledger: Path | None) -> Approvals:
+    """What waits beside the ledger. Raises ConfigError where there is no such folder."""
+    path = ledger or home / LEDGER
+    if not path.parent.is_dir():
+        raise ConfigError(Fault("no such folder", str(path.parent), "name the site's own folder with --home"))
+    return Approvals(Ledger(path))
 
 
 def show_ledger(
