@@ -14,9 +14,10 @@ import typer
 from rich.console import Console
 
 from kommunbench import __version__
+from kommunbench.cli.kept import need_folder
 from kommunbench.cli.node import HERE, AsJson, Home, joined
 from kommunbench.core.answer import Code
-from kommunbench.core.errors import ConfigError, Fault, FederationError
+from kommunbench.core.errors import FederationError
 from kommunbench.core.spec import Request
 from kommunbench.release import unpack, unpack_cost, unpack_status
 from kommunbench.report.codes import sentence
@@ -49,8 +50,7 @@ def doctor(
     Example: kommunbench site doctor --home /srv/kommunbench
     """
     site, findings = SiteHome(home), []
-    if not site.path.is_dir():
-        raise ConfigError(Fault("no such folder", str(site.path), "kommunbench site init"))
+    need_folder(site.path, "kommunbench site init")
     for finding in _examine(site, rehearse):
         findings.append(finding)
         if not as_json:

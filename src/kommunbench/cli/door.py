@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kommunbench.core.errors import ConfigError, Fault, PolicyError
+from kommunbench.cli.kept import need_folder
+from kommunbench.core.errors import Fault, PolicyError
 from kommunbench.release import Identity, Ledger, verify
 from kommunbench.release.approval import Approvals
 from kommunbench.release.identity import FILE as IDENTITY
@@ -90,8 +91,7 @@ def deny(
 def _waiting(home: Path, ledger: Path | None) -> Approvals:
     """What waits beside the ledger. Raises ConfigError where there is no such folder."""
     path = ledger or home / LEDGER
-    if not path.parent.is_dir():
-        raise ConfigError(Fault("no such folder", str(path.parent), "name the site's own folder with --home"))
+    need_folder(path.parent)
     return Approvals(Ledger(path))
 
 

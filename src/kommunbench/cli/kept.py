@@ -46,10 +46,15 @@ def add_kept(app: typer.Typer) -> None:
     app.command("registrations")(show_registrations)
 
 
+def need_folder(folder: Path, do: str = "name the site's own folder with --home") -> None:
+    """Raises ConfigError where there is no such folder."""
+    if not folder.is_dir():
+        raise ConfigError(Fault("no such folder", str(folder), do))
+
+
 def place_of(home: Path, ledger: Path | None, data: Path | None) -> Place:
     """Where the site keeps things. Raises ConfigError where there is no such folder, or its node.yaml is broken."""
-    if not home.is_dir():
-        raise ConfigError(Fault("no such folder", str(home), "name the site's own folder with --home"))
+    need_folder(home)
     site = SiteHome(home)
     folder = data or (site.path / site.settings().data if site.node.is_file() else home / "data")
     return Place(home, ledger or home / "ledger.jsonl", folder if folder.is_dir() else None)
