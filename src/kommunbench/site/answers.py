@@ -97,8 +97,9 @@ def answers_of(path: Path, evaluation: str, examples: Sequence[Example]) -> list
         if json.loads(next(lines)).get("evaluation") != evaluation:
             return None
     by_example = {kept.example: kept.answer for kept in _read(path)}
-    found = [by_example.get(example.id) for example in examples]
-    return None if None in found else [answer for answer in found if answer is not None]
+    if any(example.id not in by_example for example in examples):
+        return None
+    return [by_example[example.id] for example in examples]
 
 
 def _read(path: Path) -> Iterator[KeptAnswer]:
